@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VIGIL_BASE_CHILD_H
+#define VIGIL_BASE_CHILD_H
+/*
+ * Children: programs run with an argument vector (never through a shell), and functions that may hang in the kernel and
+ * are therefore called in a process that can be left behind. Every child has a deadline and an owner.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/deadline.h"
+#include "base/text.h"
+
+/* How to run a program. Zero-initialised means: as this user, here, with this environment, /dev/null as standard input,
+ * and output collected up to 64 KiB. */
+struct child_spec {
+    const char *const *argv;        /* NULL-terminated; argv[0] is found along PATH where it has no slash */
+    const char *user;               /* run as this user with its groups, or NULL */
+    const char *group;              /* instead of the user's own group, or NULL */
+    const char *directory;          /* working directory, or NULL */
+    const char *const *environment; /* NULL-terminated NAME=value added to this environment, or NULL */
+    const char *input;              /* given on standard input, or NULL */
+    size_t output_limit;            /* keep at most so many bytes of its output (0: 65536); the rest is read and dropped */
+    bool inherit_output;            /* do not collect: the child writes to our own standard output and error */
+};
+
+/* How a program ended. */
+struct child_result {
+    int exit_code;             /* 0..255, or -1 where a signal ended it or it was ended at the deadline */
+    int signal;                /* the signal that ended it, or 0 */
+    bool timed_out;            /* the deadline came first and its whole process group was killed */
+    struct text_buffer output; /* standard output and error, in the order written */
+};
+void child_result_free(struct child_result *result);
+#define _cleanup_child_result_ _cleanup_(child_result_free)
+
+/* Runs a program to its end. At the deadline its process group gets SIGKILL and result->timed_out is set; a child that
+ * even then does not end (state D) is left behind. Returns 0 when the program ran and ended by itself (whatever its exit code), -ETIMEDOUT,
+ * -ENOENT / -EACCES / -errno when it could not be started (a full process table is -EAGAIN). *result is always valid and is to be freed. */
+int child_run(const struct child_spec *spec, struct deadline deadline, struct child_result *result);
+
+/* Starts a program and does not wait: a process group (and session) of its own, output to log_fd (or /dev/null when negative).
+ * Returns 0 and a pidfd that the caller closes, and the pid; -errno like child_run. */
+int child_start(const struct child_spec *spec, int log_fd, int *ret_pidfd, pid_t *ret_pid);
+
+/* What child_call runs: returns >= 0 or -errno; may fill up to the reply's size. */
+typedef int (*child_function)(void *argument, void *reply, size_t reply_size);
+
+/* Calls function in a child process, for calls that may hang in the kernel (stat on dead NFS, read from a dead LUN, umount).
+ * reply (may be NULL with size 0) receives what the function wrote to its copy. Returns the function's return value, or -ETIMEDOUT
+ * when it did not answer by the deadline (it is sent SIGKILL and left behind), -EPIPE when it died, -errno when no
+ * child could be made.
+ *
+ * lock_name, where not NULL, names the thing that may hang (a device, a mount point): a child holds the lock
+ * VIGIL_RUNDIR/child/NAME as long as it lives, so that never more than one such child per device exists. While an
+ * earlier one still hangs, returns -EBUSY at once. */
+int child_call(child_function function, void *argument, void *reply, size_t reply_size, const char *lock_name,
+               struct deadline deadline);
+
+/* A child that goes on by itself when this process has ended: forks, detaches (session, /dev/null, no inherited descriptor) and
+ * calls function in the child, whose return value is its exit code. Returns 0, the pid through ret_pid (may be NULL), or -errno. */
+int child_detach(int (*function)(void *argument), void *argument, pid_t *ret_pid);
+
+/* A process that is known by more than its number: the start time (clock ticks since boot, field 22 of /proc/PID/stat, see proc(5))
+ * tells a reused pid from the one that was meant. */
+struct process_identity {
+    pid_t pid;
+    uint64_t start_ticks;
+};
+
+/* Returns 0, -ESRCH when there is no such process (or it is a zombie), -errno when that could not be read. */
+int process_identify(pid_t pid, struct process_identity *ret);
+
+/* 1 when this very process is alive, 0 when it has ended (or its pid belongs to another), -errno when unknown. */
+int process_alive(const struct process_identity *identity);
+
+/* Opens a pidfd on this very process. Returns the descriptor, -ESRCH when it has ended, or -errno. */
+int process_open(const struct process_identity *identity);
+
+#endif
