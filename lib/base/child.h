@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/deadline.h"
+#include "base/process.h"
 #include "base/text.h"
 
 /* How to run a program. Zero-initialised means: as this user, here, with this environment, /dev/null as standard input,
@@ -42,8 +43,8 @@ void child_result_free(struct child_result *result);
 int child_run(const struct child_spec *spec, struct deadline deadline, struct child_result *result);
 
 /* Starts a program and does not wait: a process group (and session) of its own, output to log_fd (or /dev/null when negative).
- * Returns 0 and a pidfd that the caller closes, and the pid; -errno like child_run. */
-int child_start(const struct child_spec *spec, int log_fd, int *ret_pidfd, pid_t *ret_pid);
+ * The deadline bounds the exec itself. Returns 0 and a pidfd that the caller closes, and the pid; -errno like child_run. */
+int child_start(const struct child_spec *spec, int log_fd, struct deadline deadline, int *ret_pidfd, pid_t *ret_pid);
 
 /* What child_call runs: returns >= 0 or -errno; may fill up to the reply's size. */
 typedef int (*child_function)(void *argument, void *reply, size_t reply_size);
@@ -62,21 +63,5 @@ int child_call(child_function function, void *argument, void *reply, size_t repl
 /* A child that goes on by itself when this process has ended: forks, detaches (session, /dev/null, no inherited descriptor) and
  * calls function in the child, whose return value is its exit code. Returns 0, the pid through ret_pid (may be NULL), or -errno. */
 int child_detach(int (*function)(void *argument), void *argument, pid_t *ret_pid);
-
-/* A process that is known by more than its number: the start time (clock ticks since boot, field 22 of /proc/PID/stat, see proc(5))
- * tells a reused pid from the one that was meant. */
-struct process_identity {
-    pid_t pid;
-    uint64_t start_ticks;
-};
-
-/* Returns 0, -ESRCH when there is no such process (or it is a zombie), -errno when that could not be read. */
-int process_identify(pid_t pid, struct process_identity *ret);
-
-/* 1 when this very process is alive, 0 when it has ended (or its pid belongs to another), -errno when unknown. */
-int process_alive(const struct process_identity *identity);
-
-/* Opens a pidfd on this very process. Returns the descriptor, -ESRCH when it has ended, or -errno. */
-int process_open(const struct process_identity *identity);
 
 #endif

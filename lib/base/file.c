@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+
+/* Reads until the end or until the buffer is full. Returns the count or -errno. */
+static ssize_t read_fully(int fd, char *buffer, size_t size)
+{
+    size_t length = 0;
+
+    while (length < size) {
+        ssize_t n = read(fd, buffer + length, size - length);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        length += (size_t)n;
+    }
+    return (ssize_t)length;
+}
+
+static int write_fully(int fd, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t n = write(fd, bytes, length);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        bytes += n;
+        length -= (size_t)n;
+    }
+    return 0;
+}
+
+/* /proc and /sys files say a size of 0 or 4096 whatever they hold, so the size is found by reading. */
+int file_read(const char *path, size_t limit, char **ret_text, size_t *ret_length)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    _cleanup_free_ char *text = NULL;
+    size_t capacity = 4096, length = 0;
+
+    if (fd < 0)
+        return -errno;
+    for (;;) {
+        ssize_t n;
+        char *larger = realloc(text, capacity + 1);
+
+        if (!larger)
+            return -ENOMEM;
+        text = larger;
+        n = read_fully(fd, text + length, capacity - length);
+        if (n < 0)
+            return (int)n;
+        length += (size_t)n;
+        if (length > limit)
+            return -EFBIG;
+        if (length < capacity)
+            break;
+        capacity *= 2;
+    }
+    text[length] = '\0';
+    if (ret_length)
+        *ret_length = length;
+    *ret_text = TAKE_PTR(text);
+    return 0;
+}
+
+int file_read_line(const char *path, char *buffer, size_t size)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length;
+
+    if (fd < 0)
+        return -errno;
+    length = read_fully(fd, buffer, size - 1);
+    if (length < 0)
+        return (int)length;
+    buffer[length] = '\0';
+    buffer[strcspn(buffer, "\n")] = '\0';
+    return (int)strlen(buffer);
+}
+
+/* Makes what a rename did durable: the folder's own entry. */
+static int sync_parent(const char *path)
+{
+    _cleanup_free_ char *parent = strdup(path);
+    _cleanup_close_ int fd = -1;
+    char *slash = parent ? strrchr(parent, '/') : NULL;
+
+    if (!parent)
+        return -ENOMEM;
+    if (slash)
+        slash[slash == parent ? 1 : 0] = '\0';
+    fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    return fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_write(const char *path, mode_t mode, const char *bytes, size_t length)
+{
+    _cleanup_free_ char *temporary = text_printf("%s.%ld.new", path, (long)getpid());
+    _cleanup_close_ int fd = -1;
+    int r;
+
+    if (!temporary)
+        return -ENOMEM;
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0)
+        return -errno;
+    r = write_fully(fd, bytes, length);
+    if (r == 0 && fsync(fd) < 0)
+        r = -errno;
+    if (r == 0 && rename(temporary, path) < 0)
+        r = -errno;
+    if (r < 0) {
+        (void)unlink(temporary);
+        return r;
+    }
+    return sync_parent(path);
+}
+
+int file_make_directory(const char *path, mode_t mode)
+{
+    _cleanup_free_ char *partial = strdup(path);
+
+    if (!partial)
+        return -ENOMEM;
+    for (char *slash = strchr(partial + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(partial, 0755) < 0 && errno != EEXIST)
+            return -errno;
+        *slash = '/';
+    }
+    if (mkdir(partial, mode) < 0 && errno != EEXIST)
+        return -errno;
+    return 0;
+}
+
+/* flock has no time-out of its own, and a signal handler would be global: so it is tried at short steps. */
+int file_lock(const char *path, struct deadline deadline)
+{
+    _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return -errno;
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -errno;
+        if (deadline_sleep(deadline, 20) < 0)
+            return -ETIMEDOUT;
+    }
+    return TAKE_FD(fd);
+}
+
+static bool secret_is_private(const struct stat *status)
+{
+    mode_t allowed = status->st_gid == 0 ? 0740 : 0700;
+
+    return S_ISREG(status->st_mode) && (status->st_uid == 0 || status->st_uid == geteuid()) &&
+           (status->st_mode & 0777 & ~allowed) == 0;
+}
+
+int file_read_secret(const char *path, char **ret_secret)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    char *secret;
+    ssize_t length;
+
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    if (!secret_is_private(&status))
+        return -EPERM;
+    secret = calloc(1, 4096);
+    if (!secret)
+        return -ENOMEM;
+    length = read_fully(fd, secret, 4095);
+    secret[strcspn(secret, "\r\n")] = '\0';
+    if (length <= 0 || !*secret) {
+        file_wipe_secret(secret);
+        return length < 0 ? (int)length : -ENODATA;
+    }
+    *ret_secret = secret;
+    return 0;
+}
+
+void file_wipe_secret(char *secret)
+{
+    if (!secret)
+        return;
+    explicit_bzero(secret, strlen(secret));
+    free(secret);
+}
