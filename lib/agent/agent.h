@@ -13,6 +13,7 @@
 
 #include "agent/log.h"
 #include "agent/param.h"
+#include "agent/record.h"
 #include "base/deadline.h"
 
 enum ocf_code {
@@ -49,7 +50,8 @@ struct agent_run {
 typedef enum ocf_code (*agent_function)(struct agent_run *run, const void *config);
 
 /* A row of the action table. The table ends with an empty row. meta-data, validate-all and the help are the library's own and need no
- * row; a validate-all row adds checks of the host behind the table's checks. */
+ * row; a validate-all row adds checks of the host behind the table's checks. By OCF 1.1 it looks at the node only where run->depth is 10 or
+ * more; at depth 0 (how pcs calls it) it judges the configuration alone. */
 struct agent_action {
     const char *name;
     agent_function function;
@@ -87,9 +89,5 @@ int agent_state_path(const struct agent_run *run, const char *suffix, char *buff
 
 /* A meta attribute of the resource (OCF_RESKEY_CRM_meta_NAME), or NULL. Borrowed. */
 const char *agent_meta(const char *name);
-
-/* Notes a decision about shared data (who, what, evidence, when) in VIGIL_STATEDIR/records, one JSON object a line, fsynced; `vigil` shows
- * them. `what` is a short verb ("mount", "refuse-mount", "fence-off"), the rest the evidence in words. Returns 0 or -errno. */
-int agent_record(const char *agent, const char *instance, const char *what, const char *format, ...) _printf_(4, 5);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "agent/log.h"
 #include "agent/param.h"
+#include "agent/record.h"
 #include "base/deadline.h"
 
 /* Exit codes that Pacemaker's fencer knows. */

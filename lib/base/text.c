@@ -81,25 +81,50 @@ static bool code_point_is_printable(uint32_t value)
     return value != 0x7f && value <= 0x10ffff && !(value >= 0xd800 && value <= 0xdfff);
 }
 
+/* How many bytes from here are one well-formed, printable character; 0 for none. */
+static size_t printable_character(const char *text, size_t length)
+{
+    uint32_t value, lowest;
+    int more = utf8_continuations((unsigned char)text[0], &value, &lowest);
+
+    if (more < 0 || (size_t)more >= length)
+        return 0;
+    for (int i = 1; i <= more; i++) {
+        if (((unsigned char)text[i] & 0xc0) != 0x80)
+            return 0;
+        value = value << 6 | ((unsigned char)text[i] & 0x3fU);
+    }
+    return value >= lowest && code_point_is_printable(value) ? (size_t)more + 1 : 0;
+}
+
 bool text_is_printable_utf8(const char *text, size_t length)
 {
-    size_t i = 0;
+    while (length > 0) {
+        size_t taken = printable_character(text, length);
 
-    while (i < length) {
-        uint32_t value, lowest;
-        int more = utf8_continuations((unsigned char)text[i++], &value, &lowest);
-
-        if (more < 0 || (size_t)more > length - i)
+        if (taken == 0)
             return false;
-        for (; more > 0; more--, i++) {
-            if (((unsigned char)text[i] & 0xc0) != 0x80)
-                return false;
-            value = value << 6 | ((unsigned char)text[i] & 0x3fU);
-        }
-        if (value < lowest || !code_point_is_printable(value))
-            return false;
+        text += taken;
+        length -= taken;
     }
     return true;
+}
+
+char *text_make_printable(char *text)
+{
+    size_t length = strlen(text);
+
+    for (char *next = text; length > 0;) {
+        size_t taken = printable_character(next, length);
+
+        if (taken == 0 || *next == '\t') {
+            *next = (unsigned char)*next < 0x20 || *next == '\t' || *next == 0x7f ? ' ' : '?';
+            taken = 1;
+        }
+        next += taken;
+        length -= taken;
+    }
+    return text;
 }
 
 char *text_trim(char *text)

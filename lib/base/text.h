@@ -28,6 +28,10 @@ bool text_ends_with(const char *text, const char *suffix);
  * U+10FFFF) without control characters below U+0020 other than tab, and without DEL. */
 bool text_is_printable_utf8(const char *text, size_t length);
 
+/* Makes any bytes fit for one line of a log or an XML attribute, in place: control characters become blanks, bytes that are not
+ * well-formed UTF-8 become question marks. Returns text. */
+char *text_make_printable(char *text);
+
 /* Removes blanks (isspace in the C locale) from both ends, in place; returns the first byte kept. */
 char *text_trim(char *text);
 

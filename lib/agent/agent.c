@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/agent.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/metadata.h"
+#include "base/file.h"
+#include "base/number.h"
+
+/* The agent ends by itself this much before Pacemaker would kill it: 5 % of the time-out, between these bounds. */
+#define MARGIN_MINIMUM_MS 200
+#define MARGIN_MAXIMUM_MS 2000
+
+extern char **environ;
+
+enum ocf_code agent_fail(struct agent_run *run, enum ocf_code code, const char *format, ...)
+{
+    _cleanup_free_ char *text = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    text = text_vprintf(format, arguments);
+    va_end(arguments);
+    if (text)
+        (void)text_make_printable(text);
+    /* Pacemaker takes the last such line of an action for its status display, a person the first; so there is only one. */
+    if (!run->reason_given)
+        (void)fprintf(stderr, "ocf-exit-reason:%s\n", text ? text : "out of memory");
+    run->reason_given = true;
+    /* A probe that finds nothing is the usual case on a standby: no error. */
+    log_line(run->probe && (code == OCF_NOT_RUNNING || code == OCF_ERR_INSTALLED) ? LOG_INFO : LOG_ERR, "%s: %s",
+             run->action ? run->action->name : "call", text ? text : "out of memory");
+    return code;
+}
+
+const char *agent_meta(const char *name)
+{
+    char variable[128];
+    const char *value;
+
+    if (text_format(variable, sizeof(variable), "OCF_RESKEY_CRM_meta_%s", name) < 0)
+        return NULL;
+    value = getenv(variable);
+    return text_empty(value) ? NULL : value;
+}
+
+int agent_state_path(const struct agent_run *run, const char *suffix, char *buffer, size_t size)
+{
+    char name[256], folder[256];
+    int r = text_copy(name, sizeof(name), run->instance);
+
+    if (r < 0)
+        return r;
+    for (char *next = name; *next; next++) {
+        if (!isalnum((unsigned char)*next) && !strchr("-_:.", *next))
+            *next = '_';
+    }
+    if (name[0] == '.')
+        name[0] = '_';
+    r = text_format(folder, sizeof(folder), "%s/%s", VIGIL_RUNDIR, run->agent->name);
+    if (r < 0)
+        return r;
+    r = file_make_directory(folder, 0755);
+    if (r < 0)
+        return r;
+    r = text_format(buffer, size, "%s/%s%s%s", folder, name, suffix ? "." : "", suffix ? suffix : "");
+    return r < 0 ? r : 0;
+}
+
+/* The value of a parameter under one of its names; an empty one counts as not given, as with the stock agents. */
+static const char *find_value(const struct param *param)
+{
+    const char *const *alias = param->aliases;
+    const char *name = param->name;
+
+    for (;;) {
+        char variable[128];
+        const char *value;
+
+        if (text_format(variable, sizeof(variable), "OCF_RESKEY_%s", name) < 0)
+            return NULL;
+        value = getenv(variable);
+        if (!text_empty(value))
+            return value;
+        if (!alias || !*alias)
+            return NULL;
+        name = *alias++;
+    }
+}
+
+static enum ocf_code read_parameters(struct agent_run *run, void *config)
+{
+    const struct param *table = run->agent->params;
+
+    param_set_defaults(table, config);
+    for (const struct param *param = table; param && param->name; param++) {
+        _cleanup_text_buffer_ struct text_buffer why = { 0 };
+        const char *value = find_value(param);
+
+        if (!value && param->required)
+            return agent_fail(run, OCF_ERR_CONFIGURED, "parameter %s is required and not set: %s", param->name,
+                              param->shortdesc);
+        if (value && param_parse(param, value, config, &why) < 0)
+            return agent_fail(run, OCF_ERR_CONFIGURED, "%s", why.text ? why.text : param->name);
+    }
+    return OCF_SUCCESS;
+}
+
+/* A mistyped name would silently be a default. Said where a person reads it, not at each monitor. */
+static void warn_unknown_parameters(const struct agent_run *run)
+{
+    for (char **variable = environ; *variable; variable++) {
+        const char *name = text_after(*variable, "OCF_RESKEY_");
+        _cleanup_free_ char *copy = NULL;
+
+        if (!name || text_after(name, "CRM_meta_") || text_after(name, "crm_feature_set"))
+            continue;
+        copy = strndup(name, strcspn(name, "="));
+        if (copy && !param_find(run->agent->params, copy))
+            log_warning("parameter %s is not known to %s and has no effect", copy, run->agent->name);
+    }
+}
+
+/* `NAME=VALUE` behind the action, for calls by hand: the same as the environment. Returns 0 or -EINVAL. */
+static int import_arguments(int argc, char *argv[])
+{
+    for (int i = 2; i < argc; i++) {
+        const char *equals = strchr(argv[i], '=');
+        char variable[128];
+
+        if (text_equal(argv[i], "-o"))
+            continue;
+        if (!equals ||
+            text_format(variable, sizeof(variable), "OCF_RESKEY_%.*s", (int)(equals - argv[i]), argv[i]) < 0 ||
+            setenv(variable, equals + 1, 1) < 0)
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static uint64_t read_timeout_ms(const struct agent_action *action)
+{
+    const char *text = agent_meta("timeout");
+    uint64_t timeout_ms = 0, margin_ms;
+
+    if (!text || number_parse_duration(text, 1, &timeout_ms) < 0 || timeout_ms == 0)
+        timeout_ms = action->timeout_s ? (uint64_t)action->timeout_s * 1000 : 20000;
+    margin_ms = timeout_ms / 20;
+    if (margin_ms < MARGIN_MINIMUM_MS)
+        margin_ms = MARGIN_MINIMUM_MS;
+    if (margin_ms > MARGIN_MAXIMUM_MS)
+        margin_ms = MARGIN_MAXIMUM_MS;
+    return timeout_ms > 2 * margin_ms ? timeout_ms - margin_ms : timeout_ms / 2;
+}
+
+static enum ocf_code read_depth(struct agent_run *run)
+{
+    const char *text = getenv("OCF_CHECK_LEVEL");
+    const unsigned int *depth = run->agent->depths;
+    uint64_t value = 0;
+
+    if (text_empty(text))
+        return OCF_SUCCESS;
+    if (number_parse_unsigned(text, UINT_MAX - 1, &value) < 0)
+        return agent_fail(run, OCF_ERR_CONFIGURED, "OCF_CHECK_LEVEL is '%s': not a whole number", text);
+    run->depth = (unsigned int)value;
+    if (value == 0 || !text_equal(run->action->name, "monitor"))
+        return OCF_SUCCESS;
+    for (; depth && *depth != UINT_MAX; depth++) {
+        if (*depth == value)
+            return OCF_SUCCESS;
+    }
+    return agent_fail(run, OCF_ERR_CONFIGURED, "OCF_CHECK_LEVEL is '%s': %s does not know this depth", text,
+                      run->agent->name);
+}
+
+static const struct agent_action *find_action(const struct agent *agent, const char *name)
+{
+    static const struct agent_action validate_all = { .name = "validate-all", .timeout_s = 20 };
+
+    for (const struct agent_action *action = agent->actions; action->name; action++) {
+        if (text_equal(action->name, name))
+            return action;
+    }
+    return text_equal(name, "validate-all") ? &validate_all : NULL;
+}
+
+static bool is_zero(const char *text)
+{
+    return text && text[strspn(text, "0")] == '\0';
+}
+
+static void describe_run(struct agent_run *run, char *log_name, size_t size)
+{
+    const char *instance = getenv("OCF_RESOURCE_INSTANCE");
+
+    run->instance = text_empty(instance) ? run->agent->name : instance;
+    run->deadline = deadline_in(read_timeout_ms(run->action));
+    run->probe = text_equal(run->action->name, "monitor") && is_zero(agent_meta("interval"));
+    run->clone = agent_meta("clone") != NULL;
+    run->dry_run = text_equal(run->action->name, "validate-all");
+    (void)text_format(log_name, size, "%s(%s)", run->agent->name, run->instance);
+    log_open(log_name);
+}
+
+static enum ocf_code run_action(struct agent_run *run)
+{
+    _cleanup_free_ void *config = calloc(1, run->agent->config_size ? run->agent->config_size : 1);
+    enum ocf_code code;
+
+    if (!config)
+        return agent_fail(run, OCF_ERR_GENERIC, "out of memory");
+    code = read_depth(run);
+    if (code == OCF_SUCCESS)
+        code = read_parameters(run, config);
+    if (code == OCF_SUCCESS && (run->dry_run || text_equal(run->action->name, "start")))
+        warn_unknown_parameters(run);
+    if (code == OCF_SUCCESS && run->agent->check_config)
+        code = run->agent->check_config(run, config);
+    if (code == OCF_SUCCESS && run->action->function)
+        code = run->action->function(run, config);
+    return code;
+}
+
+/* A file opened later must not land on 0, 1 or 2, where a child would write into it. */
+static void fill_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", O_RDWR);
+    }
+}
+
+int agent_main(const struct agent *agent, int argc, char *argv[])
+{
+    static char log_name[256]; /* the log keeps it */
+    struct agent_run run = { .agent = agent };
+    const char *name = argc > 1 ? argv[1] : "";
+
+    fill_standard_streams();
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (text_equal(name, "meta-data") || text_equal(name, "metadata")) {
+        agent_print_metadata(agent, stdout);
+        return fflush(stdout) == 0 ? OCF_SUCCESS : OCF_ERR_GENERIC;
+    }
+    if (text_equal(name, "--help") || text_equal(name, "-h") || text_equal(name, "help") || text_equal(name, "usage")) {
+        agent_print_help(agent, stdout);
+        return OCF_SUCCESS;
+    }
+    if (text_equal(name, "--version")) {
+        (void)printf("%s (Vigil) %s\n", agent->name, PACKAGE_VERSION);
+        return OCF_SUCCESS;
+    }
+    if (argc < 2 || import_arguments(argc, argv) < 0)
+        return agent_fail(&run, OCF_ERR_ARGS, "usage: %s ACTION [NAME=VALUE]...; see %s --help", agent->name, agent->name);
+    run.action = find_action(agent, name);
+    if (!run.action)
+        return agent_fail(&run, OCF_ERR_UNIMPLEMENTED, "%s has no action '%s'; see %s --help", agent->name, name,
+                          agent->name);
+    describe_run(&run, log_name, sizeof(log_name));
+    return (int)run_action(&run);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/log.h"
+
+#include <dlfcn.h>
+#include <qb/qblog.h>
+#include <stdarg.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/number.h"
+#include "base/text.h"
+
+/* The calls of libqb that a line needs, found when the first line is written. */
+struct qb_calls {
+    __typeof__(qb_log_init) *init;
+    __typeof__(qb_log_ctl) *ctl;
+    __typeof__(qb_log_filter_ctl) *filter_ctl;
+    __typeof__(qb_log_format_set) *format_set;
+    __typeof__(qb_log_file_open) *file_open;
+    __typeof__(qb_log_from_external_source) *line;
+};
+
+static struct {
+    const char *name;
+    const char *extra_file;
+    bool verbose;
+    bool opened;
+    bool have_qb;
+    struct qb_calls qb;
+} log_state = { .name = "vigil" };
+
+void log_open(const char *name)
+{
+    log_state.name = name;
+}
+
+void log_set_verbose(bool verbose)
+{
+    log_state.verbose = verbose;
+}
+
+int log_set_file(const char *path)
+{
+    FILE *file = fopen(path, "ae");
+
+    if (!file)
+        return -errno;
+    (void)fclose(file);
+    log_state.extra_file = path;
+    return 0;
+}
+
+/* Pacemaker's daemons hand their settings to agents in the environment under the new and the old name. */
+static const char *log_setting(const char *name, const char *old_name)
+{
+    const char *value = getenv(name);
+
+    if (text_empty(value))
+        value = getenv(old_name);
+    return text_empty(value) || strcasecmp(value, "none") == 0 || text_equal(value, "/dev/null") ? NULL : value;
+}
+
+static bool debug_wanted(void)
+{
+    const char *setting = log_setting("PCMK_debug", "HA_debug");
+    bool wanted = false;
+
+    if (log_state.verbose)
+        return true;
+    return setting && number_parse_boolean(setting, &wanted) == 0 && wanted;
+}
+
+static int log_facility(void)
+{
+    static const struct {
+        const char *name;
+        int facility;
+    } facilities[] = {
+        { "daemon", LOG_DAEMON }, { "user", LOG_USER },     { "auth", LOG_AUTH },     { "local0", LOG_LOCAL0 },
+        { "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 }, { "local4", LOG_LOCAL4 },
+        { "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 },
+    };
+    const char *setting = log_setting("PCMK_logfacility", "HA_LOGFACILITY");
+
+    for (size_t i = 0; setting && i < ARRAY_SIZE(facilities); i++) {
+        if (strcasecmp(setting, facilities[i].name) == 0)
+            return facilities[i].facility;
+    }
+    return LOG_DAEMON;
+}
+
+static bool load_qb(struct qb_calls *qb)
+{
+    /* Left open: the lines of the whole process go through it. */
+    void *library = dlopen("libqb.so.100", RTLD_NOW | RTLD_LOCAL);
+
+    if (!library)
+        return false;
+    qb->init = (__typeof__(qb->init))dlsym(library, "qb_log_init");
+    qb->ctl = (__typeof__(qb->ctl))dlsym(library, "qb_log_ctl");
+    qb->filter_ctl = (__typeof__(qb->filter_ctl))dlsym(library, "qb_log_filter_ctl");
+    qb->format_set = (__typeof__(qb->format_set))dlsym(library, "qb_log_format_set");
+    qb->file_open = (__typeof__(qb->file_open))dlsym(library, "qb_log_file_open");
+    qb->line = (__typeof__(qb->line))dlsym(library, "qb_log_from_external_source");
+    return qb->init && qb->ctl && qb->filter_ctl && qb->format_set && qb->file_open && qb->line;
+}
+
+static void add_target(const struct qb_calls *qb, int target, int level, const char *format)
+{
+    if (target < 0)
+        return;
+    (void)qb->filter_ctl(target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*", (uint8_t)level);
+    qb->format_set(target, format);
+    (void)qb->ctl(target, QB_LOG_CONF_ENABLED, QB_TRUE);
+}
+
+/* Pacemaker's own line in pacemaker.log reads "Mon DD HH:MM:SS HOST PROGRAM [PID] level: text". */
+#define FILE_FORMAT "%t %H %N [%P] %p: %b"
+
+static void open_targets(void)
+{
+    const struct qb_calls *qb = &log_state.qb;
+    int level = debug_wanted() ? LOG_DEBUG : LOG_INFO;
+    const char *file = log_setting("PCMK_logfile", "HA_LOGFILE");
+
+    log_state.opened = true;
+    log_state.have_qb = load_qb(&log_state.qb);
+    if (!log_state.have_qb) {
+        openlog(log_state.name, LOG_PID, log_facility());
+        return;
+    }
+    qb->init(log_state.name, log_facility(), (uint8_t)level);
+    (void)qb->ctl(QB_LOG_BLACKBOX, QB_LOG_CONF_ENABLED, QB_FALSE);
+    qb->format_set(QB_LOG_SYSLOG, "%p: %b");
+    if (file)
+        add_target(qb, qb->file_open(file), level, FILE_FORMAT);
+    if (log_state.extra_file)
+        add_target(qb, qb->file_open(log_state.extra_file), LOG_DEBUG, FILE_FORMAT);
+    if (log_state.verbose)
+        add_target(qb, QB_LOG_STDERR, LOG_DEBUG, "%p: %b");
+}
+
+void log_line(int level, const char *format, ...)
+{
+    _cleanup_free_ char *text = NULL;
+    va_list arguments;
+
+    if (level >= LOG_DEBUG && !debug_wanted() && !log_state.extra_file)
+        return;
+    va_start(arguments, format);
+    text = text_vprintf(format, arguments);
+    va_end(arguments);
+    if (!text)
+        return;
+    (void)text_make_printable(text);
+    if (!log_state.opened)
+        open_targets();
+    if (log_state.have_qb)
+        log_state.qb.line(__func__, __FILE__, "%s", (uint8_t)level, __LINE__, 0, text);
+    else
+        syslog(level, "%s", text);
+}

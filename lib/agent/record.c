@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/record.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+#define RECORD_FOLDER VIGIL_STATEDIR "/records"
+#define RECORD_FILE RECORD_FOLDER "/decisions.jsonl"
+/* At this size the file becomes decisions.jsonl.1, in the place of an older one. */
+#define RECORD_FILE_LIMIT (1024 * 1024)
+/* A record must never hold up a takeover. */
+#define RECORD_LOCK_MS 1000
+
+static void append_json(struct text_buffer *line, const char *name, const char *value)
+{
+    _cleanup_free_ char *text = strdup(value);
+
+    text_buffer_printf(line, "%s\"%s\":\"", line->length > 1 ? "," : "", name);
+    for (const char *next = text ? text_make_printable(text) : ""; *next; next++) {
+        if (*next == '"' || *next == '\\')
+            text_buffer_append(line, "\\", 1);
+        text_buffer_append(line, next, 1);
+    }
+    text_buffer_append(line, "\"", 1);
+}
+
+/* RFC 3339 in UTC with milliseconds: records of several nodes are put in one order. */
+static void append_time(struct text_buffer *line)
+{
+    char seconds[32], stamp[48];
+    struct timespec now;
+    struct tm utc;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)gmtime_r(&now.tv_sec, &utc);
+    (void)strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &utc);
+    (void)text_format(stamp, sizeof(stamp), "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
+    append_json(line, "time", stamp);
+}
+
+static int write_line(const char *text, size_t length)
+{
+    _cleanup_close_ int lock_fd = -1, fd = -1;
+    struct stat status;
+    int r = file_make_directory(RECORD_FOLDER, 0755);
+
+    if (r < 0)
+        return r;
+    lock_fd = file_lock(RECORD_FOLDER "/lock", deadline_in(RECORD_LOCK_MS));
+    if (lock_fd < 0)
+        return lock_fd;
+    if (stat(RECORD_FILE, &status) == 0 && status.st_size >= RECORD_FILE_LIMIT)
+        (void)rename(RECORD_FILE, RECORD_FILE ".1");
+    fd = open(RECORD_FILE, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0)
+        return -errno;
+    if (write(fd, text, length) != (ssize_t)length)
+        return errno ? -errno : -ENOSPC;
+    return fsync(fd) < 0 ? -errno : 0;
+}
+
+int agent_record(const char *agent, const char *instance, const char *what, const char *format, ...)
+{
+    _cleanup_text_buffer_ struct text_buffer line = { 0 };
+    _cleanup_free_ char *evidence = NULL;
+    char host[256] = "";
+    va_list arguments;
+
+    va_start(arguments, format);
+    evidence = text_vprintf(format, arguments);
+    va_end(arguments);
+    if (!evidence)
+        return -ENOMEM;
+    (void)gethostname(host, sizeof(host) - 1);
+    text_buffer_append(&line, "{", 1);
+    append_time(&line);
+    append_json(&line, "node", host);
+    append_json(&line, "agent", agent);
+    append_json(&line, "instance", instance);
+    append_json(&line, "what", what);
+    append_json(&line, "evidence", evidence);
+    text_buffer_append(&line, "}\n", 2);
+    if (line.failed)
+        return -ENOMEM;
+    return write_line(line.text, line.length);
+}
