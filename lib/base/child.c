@@ -129,6 +129,14 @@ struct child_streams {
     bool keep_output;
 };
 
+/* Ends this child with its parent, which may be gone already: the signal comes only for a death after the call. */
+static void die_with_parent(pid_t parent)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(127);
+}
+
 static int prepare_child(const struct child_spec *spec, const struct child_streams *streams)
 {
     int r;
@@ -149,13 +157,13 @@ static int prepare_child(const struct child_spec *spec, const struct child_strea
 }
 
 static _noreturn_ void exec_child(const struct child_spec *spec, const struct child_streams *streams, int error_fd,
-                                  bool dies_with_parent)
+                                  pid_t parent)
 {
     int error = prepare_child(spec, streams);
 
     /* Behind setuid, which clears it: prctl(2). */
-    if (error == 0 && dies_with_parent)
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (error == 0 && parent > 0)
+        die_with_parent(parent);
     if (error == 0) {
         /* execvp's argument lacks a const that it keeps: see the rationale in POSIX exec. */
         (void)execvp(spec->argv[0], (char *const *)(uintptr_t)spec->argv);
@@ -184,7 +192,7 @@ static int spawn(const struct child_spec *spec, const struct child_streams *stre
 {
     _cleanup_close_ int read_fd = -1, write_fd = -1, pidfd = -1;
     int error = 0, status, pipe_fds[2];
-    pid_t pid;
+    pid_t pid, parent = dies_with_parent ? getpid() : 0;
 
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return -errno;
@@ -195,7 +203,7 @@ static int spawn(const struct child_spec *spec, const struct child_streams *stre
         return -errno;
     if (pid == 0) {
         (void)setsid();
-        exec_child(spec, streams, write_fd, dies_with_parent);
+        exec_child(spec, streams, write_fd, parent);
     }
     pidfd = pidfd_open(pid, 0);
     if (pidfd < 0)
@@ -250,8 +258,19 @@ static int collect_output(int fd, size_t limit, struct text_buffer *output)
     return 1;
 }
 
+/* What is in the pipe already, for a program that has ended: bounded, since a grandchild may go on writing. */
+static void drain_output(int fd, size_t limit, struct text_buffer *output)
+{
+    struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+
+    for (int block = 0; block < 64 && poll(&pollfd, 1, 0) > 0; block++) {
+        if (!collect_output(fd, limit, output))
+            return;
+    }
+}
+
 /* Collects output until the program ends. A grandchild that keeps the pipe open (a daemon) does not hold us: what counts is the
- * program's own end; then only what is already in the pipe is read. */
+ * program's own end. */
 static int follow_child(int pidfd, int output_fd, size_t limit, struct deadline deadline, struct text_buffer *output)
 {
     for (;;) {
@@ -260,13 +279,12 @@ static int follow_child(int pidfd, int output_fd, size_t limit, struct deadline 
 
         if (r < 0 && errno != EINTR)
             return -errno;
-        if (r > 0 && fds[1].revents) {
-            if (!collect_output(output_fd, limit, output))
-                output_fd = -1;
-            continue;
-        }
-        if (r > 0 && fds[0].revents)
+        if (r > 0 && fds[0].revents) {
+            drain_output(output_fd, limit, output);
             return 0;
+        }
+        if (r > 0 && fds[1].revents && !collect_output(output_fd, limit, output))
+            output_fd = -1;
         if (deadline_passed(deadline))
             return -ETIMEDOUT;
     }
@@ -398,12 +416,13 @@ static int receive_all(int fd, void *bytes, size_t length, struct deadline deadl
     return 0;
 }
 
-static _noreturn_ void call_in_child(child_function function, void *argument, void *reply, size_t reply_size, int fd)
+static _noreturn_ void call_in_child(child_function function, void *argument, void *reply, size_t reply_size, int fd,
+                                     pid_t parent)
 {
     int result;
 
     reset_signals();
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    die_with_parent(parent);
     /* Left behind, it must not hold a caller that waits for the end of our output. */
     for (int place = STDIN_FILENO; place <= STDERR_FILENO; place++)
         (void)replace_fd(-1, place, O_RDWR);
@@ -418,7 +437,7 @@ int child_call(child_function function, void *argument, void *reply, size_t repl
 {
     _cleanup_close_ int lock_fd = -1, read_fd = -1, write_fd = -1, pidfd = -1;
     int result = 0, status, r, pipe_fds[2];
-    pid_t pid;
+    pid_t pid, parent = getpid();
 
     if (lock_name) {
         lock_fd = take_child_lock(lock_name);
@@ -433,7 +452,7 @@ int child_call(child_function function, void *argument, void *reply, size_t repl
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        call_in_child(function, argument, reply, reply_size, write_fd);
+        call_in_child(function, argument, reply, reply_size, write_fd, parent);
     pidfd = pidfd_open(pid, 0);
     cleanup_close(&write_fd);
     write_fd = -1;
