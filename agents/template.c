@@ -3,7 +3,7 @@
  * template: a marker file, to copy when a new agent is written; see doc/HACKING.md.
  *
  * Running means: the file is there and holds the text. Stopped means: the file was looked for and is not there. A file that holds another
- * text is neither: somebody else's, and a failure. A stop has succeeded when the file is seen to be gone.
+ * text is neither, but a failure. A stop has succeeded when the file is seen to be gone, whatever it held: the path is the resource's own.
  *
  * The file is on a local filesystem. A path that may be on a dead network mount is to be looked at through child_call.
  */
@@ -47,7 +47,7 @@ static int marker_look(const struct template_config *config)
 static enum ocf_code fail_look(struct agent_run *run, const struct template_config *config, int error)
 {
     if (error == -EEXIST)
-        return agent_fail(run, OCF_ERR_GENERIC, "%s holds another text than '%s': find out whose it is, and remove it",
+        return agent_fail(run, OCF_ERR_GENERIC, "%s holds another text than '%s': find out who wrote it; a restart of the resource puts it right",
                           config->path, config->text);
     return agent_fail(run, OCF_ERR_GENERIC, "%s can't be read: %s; check its folder", config->path, strerror(-error));
 }
@@ -83,7 +83,6 @@ static enum ocf_code template_start(struct agent_run *run, const void *argument)
     return r < 0 ? fail_look(run, config, r) : marker_write(run, config);
 }
 
-/* The text may be the new one of a reload that never came, so that any text is taken away. */
 static enum ocf_code template_stop(struct agent_run *run, const void *argument)
 {
     const struct template_config *config = argument;
