@@ -122,6 +122,29 @@ static int add_environment(const char *const *environment)
     return 0;
 }
 
+/* Before exec, so that whatever the program forks is born inside: cgroup-v2.rst, "Processes". */
+static int join_cgroup(const char *folder)
+{
+    _cleanup_close_ int fd = -1;
+    char path[4096];
+
+    if (text_format(path, sizeof(path), "%s/cgroup.procs", folder) < 0)
+        return -ENAMETOOLONG;
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    return write(fd, "0", 1) < 0 ? -errno : 0;
+}
+
+static int append_errors(const char *path)
+{
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+
+    if (fd < 0)
+        return -errno;
+    return dup2(fd, STDERR_FILENO) < 0 ? -errno : 0;
+}
+
 /* The descriptors that a child gets: negative is /dev/null; keep leaves the parent's own. */
 struct child_streams {
     int input;
@@ -147,6 +170,10 @@ static int prepare_child(const struct child_spec *spec, const struct child_strea
         r = replace_fd(streams->output, STDOUT_FILENO, O_WRONLY);
     if (r == 0 && !streams->keep_output)
         r = replace_fd(streams->output, STDERR_FILENO, O_WRONLY);
+    if (r == 0 && spec->error_path)
+        r = append_errors(spec->error_path);
+    if (r == 0 && spec->cgroup)
+        r = join_cgroup(spec->cgroup);
     if (r == 0)
         r = become_user(spec->user, spec->group);
     if (r == 0 && spec->directory && chdir(spec->directory) < 0)

@@ -22,6 +22,8 @@ struct child_spec {
     const char *group;              /* instead of the user's own group, or NULL */
     const char *directory;          /* working directory, or NULL */
     const char *const *environment; /* NULL-terminated NAME=value added to this environment, or NULL */
+    const char *cgroup;             /* folder of a version 2 cgroup that it joins before it executes, or NULL */
+    const char *error_path;         /* file that its standard error is appended to, or NULL: where its output goes */
     const char *input;              /* given on standard input, or NULL */
     size_t output_limit;            /* keep at most so many bytes of its output (0: 65536); the rest is read and dropped */
     bool inherit_output;            /* do not collect: the child writes to our own standard output and error */
