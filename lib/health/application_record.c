@@ -37,12 +37,15 @@ static int parse_line(char *line, unsigned int number, struct application_record
     case 0:
         return text_equal(line, HEADER) ? 0 : -EBADMSG;
     case 1:
+        record->started = text_equal(line, "state started");
+        return record->started || text_equal(line, "state starting") ? 0 : -EBADMSG;
+    case 2:
         value = text_after(line, "main ");
         return value ? parse_identity(value, &record->main) : -EBADMSG;
-    case 2:
+    case 3:
         value = text_after(line, "session ");
         return value ? parse_identity(value, &record->session) : -EBADMSG;
-    case 3:
+    case 4:
         value = text_after(line, "cgroup ");
         if (!value || (*value && *value != '/') || text_copy(record->cgroup, sizeof(record->cgroup), value) < 0)
             return -EBADMSG;
@@ -66,7 +69,7 @@ int application_record_parse(const char *bytes, size_t length, struct applicatio
         *end = '\0';
         if (parse_line(line, number++, ret) < 0)
             return -EBADMSG;
-        if (number == 4)
+        if (number == 5)
             return end[1] == '\0' ? 0 : -EBADMSG;
     }
     return -EBADMSG;
@@ -85,7 +88,8 @@ int application_record_write(const char *path, const struct application_record *
 {
     _cleanup_text_buffer_ struct text_buffer text = { 0 };
 
-    text_buffer_printf(&text, HEADER "\nmain %ld %ju\nsession %ld %ju\ncgroup %s\n", (long)record->main.pid,
+    text_buffer_printf(&text, HEADER "\nstate %s\nmain %ld %ju\nsession %ld %ju\ncgroup %s\n",
+                       record->started ? "started" : "starting", (long)record->main.pid,
                        (uintmax_t)record->main.start_ticks, (long)record->session.pid,
                        (uintmax_t)record->session.start_ticks, record->cgroup);
     return text.failed ? -ENOMEM : file_write(path, 0644, text.text, text.length);

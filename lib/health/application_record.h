@@ -6,16 +6,19 @@
  * the node clears it. One "name value..." a line:
  *
  *     vigil-app 1
+ *     state starting|started
  *     main PID START_TICKS
  *     session PID START_TICKS
  *     cgroup FOLDER
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/process.h"
 #include "base/text.h"
 
 struct application_record {
+    bool started;                    /* false: a start is under way, or was cut off */
     struct process_identity main;    /* pid 0: not known; then only the set counts */
     struct process_identity session; /* the leader of the start command's session, or pid 0 */
     char cgroup[512];                /* "" where there was none */

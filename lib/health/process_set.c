@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "health/process_set.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -38,21 +39,22 @@ int process_set_locate(const char *name, struct process_set *ret)
 {
     const char *root = hierarchy_root();
     struct stat namespace = { 0 };
-    char suffix[24] = "", *slash;
+    char suffix[24] = "";
     size_t start;
 
     memset(ret, 0, sizeof(*ret));
     if (text_format(ret->mark, sizeof(ret->mark), "%s=%s", PROCESS_SET_MARK, name) < 0)
         return -ENAMETOOLONG;
-    if (!root)
+    if (!root || access(root, W_OK) < 0)
         return 0;
     if (stat("/proc/self/ns/pid", &namespace) == 0 && namespace.st_ino != FIRST_PID_NAMESPACE)
         (void)text_format(suffix, sizeof(suffix), ".%ju", (uintmax_t)namespace.st_ino);
     start = strlen(root) + strlen("/vigil/");
     if (text_format(ret->cgroup, sizeof(ret->cgroup), "%s/vigil/app-%s%s", root, name, suffix) < 0)
         return -ENAMETOOLONG;
-    while ((slash = strchr(ret->cgroup + start, '/')))
-        *slash = '_';
+    for (char *next = ret->cgroup + start; *next; next++)
+        if (!isalnum((unsigned char)*next) && !strchr("-_:.", *next))
+            *next = '_';
     return 0;
 }
 
@@ -61,7 +63,8 @@ int process_set_create(struct process_set *set)
     char path[576];
     int r = -ENOENT;
 
-    if (set->cgroup[0])
+    /* Again where a stop of another application took the empty parent away in between. */
+    for (int tries = 0; r == -ENOENT && set->cgroup[0] && tries < 5; tries++)
         r = file_make_directory(set->cgroup, 0755);
     if (r == 0 && text_format(path, sizeof(path), "%s/cgroup.procs", set->cgroup) > 0 && access(path, W_OK) < 0)
         r = -errno;
@@ -383,7 +386,15 @@ int process_set_wait_empty(const struct process_set *set, struct deadline deadli
 
 int process_set_remove(const struct process_set *set)
 {
-    if (!set->cgroup[0] || rmdir(set->cgroup) == 0 || errno == ENOENT)
+    char parent[sizeof(set->cgroup)];
+
+    if (!set->cgroup[0])
         return 0;
-    return -errno;
+    if (rmdir(set->cgroup) < 0 && errno != ENOENT)
+        return -errno;
+    /* The folder of all applications goes with the last one. */
+    (void)text_copy(parent, sizeof(parent), set->cgroup);
+    *strrchr(parent, '/') = '\0';
+    (void)rmdir(parent);
+    return 0;
 }
