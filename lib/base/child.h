@@ -14,6 +14,10 @@
 #include "base/process.h"
 #include "base/text.h"
 
+/* Puts /dev/null where standard input, output or error is closed, so that no file opened later gets their numbers (and a message
+ * is not written into it). Every main() does it first. */
+void child_reserve_streams(void);
+
 /* How to run a program. Zero-initialised means: as this user, here, with this environment, /dev/null as standard input,
  * and output collected up to 64 KiB. */
 struct child_spec {

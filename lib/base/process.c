@@ -47,14 +47,16 @@ static int parse_stat(const char *text, uint64_t *ret_start_ticks)
 
 int process_identify(pid_t pid, struct process_identity *ret)
 {
-    char path[40], text[1024];
+    char path[40];
+    _cleanup_free_ char *text = NULL;
     uint64_t start_ticks = 0;
     int r;
 
     if (pid <= 0)
         return -ESRCH;
     (void)text_format(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-    r = file_read_line(path, text, sizeof(text));
+    /* Not its first line: the command name may hold a newline. */
+    r = file_read(path, 4096, &text, NULL);
     if (r == -ENOENT || r == -ESRCH)
         return -ESRCH;
     if (r < 0)

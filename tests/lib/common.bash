@@ -260,11 +260,11 @@ fence_argv() {
 
 # The agents of this build, by name, one a line.
 build_agents() {
-  make -s --no-print-directory -C "$VIGIL_BUILD" print-ocfagent_PROGRAMS | tr ' ' '\n' | sed -n 's:^agents/::p'
+  make -s --no-print-directory -C "$VIGIL_BUILD" print-agents | tr ' ' '\n' | sed -n 's:^agents/::p'
 }
 
 build_fence_agents() {
-  make -s --no-print-directory -C "$VIGIL_BUILD" print-fence_PROGRAMS | tr ' ' '\n' | sed -n 's:^stonith/::p'
+  make -s --no-print-directory -C "$VIGIL_BUILD" print-fence-agents | tr ' ' '\n' | sed -n 's:^stonith/::p'
 }
 
 # --- claims ---
