@@ -26,6 +26,11 @@ int fence_fail(struct fence_run *run, int error, const char *format, ...)
     va_end(arguments);
     if (text)
         (void)text_make_printable(text);
+    if (run->tentative) {
+        (void)text_format(run->last_failure, sizeof(run->last_failure), "%s", text ? text : "out of memory");
+        log_info("%s %s: %s", run->action, run->plug ? run->plug : "", run->last_failure);
+        return error < 0 ? error : -EIO;
+    }
     if (!run->reason_given)
         (void)fprintf(stderr, "%s: %s\n", run->agent->name, text ? text : "out of memory");
     run->reason_given = true;
@@ -35,12 +40,13 @@ int fence_fail(struct fence_run *run, int error, const char *format, ...)
 
 /* ---- power: look, act, look until it is seen ---------------------------------------------------------------------- */
 
-static int read_power(struct fence_run *run, const void *config, enum power_state *ret)
+static int read_power_within(struct fence_run *run, const void *config, struct deadline deadline, enum power_state *ret)
 {
     enum power_state state = POWER_UNKNOWN;
     int r;
 
-    run->deadline = deadline_in(run->options->shell_timeout_ms);
+    run->deadline = deadline_within(deadline, run->options->shell_timeout_ms);
+    run->evidence[0] = '\0';
     r = run->agent->operations->power_get(run, config, &state);
     if (r < 0)
         return r;
@@ -49,34 +55,63 @@ static int read_power(struct fence_run *run, const void *config, enum power_stat
     return 0;
 }
 
+static int read_power(struct fence_run *run, const void *config, enum power_state *ret)
+{
+    return read_power_within(run, config, DEADLINE_NEVER, ret);
+}
+
 /* Looks until the wanted state is seen. A look that fails in between is not the end (a controller that is busy with the power
  * drops requests), but it is no evidence either. Returns 0, or -ETIMEDOUT. *ret_last is what was seen last. */
 static int await_power(struct fence_run *run, const void *config, enum power_state wanted, struct deadline deadline,
                        enum power_state *ret_last)
 {
-    for (;;) {
+    bool tentative = run->tentative;
+    int r = 0;
+
+    run->tentative = true;
+    while (r == 0) {
         enum power_state state = POWER_UNKNOWN;
 
-        if (read_power(run, config, &state) == 0 && state == wanted)
-            return 0;
+        if (read_power_within(run, config, deadline, &state) == 0 && state == wanted)
+            break;
         *ret_last = state;
-        if (deadline_sleep(deadline, run->options->status_interval_ms) < 0)
-            return -ETIMEDOUT;
+        r = deadline_sleep(deadline, run->options->status_interval_ms);
     }
+    run->tentative = tentative;
+    return r < 0 ? -ETIMEDOUT : 0;
 }
 
-/* One power command and the wait for its effect. */
+/* One power command and the wait for its effect. The state is judged, not the command: a controller that restarts its network with
+ * the power loses its answer to a command that it carried out. */
 static int command_power(struct fence_run *run, const void *config, enum power_state wanted, enum power_state *ret_last)
 {
     const struct fence_options *options = run->options;
-    int r;
+    enum power_state seen = POWER_UNKNOWN;
+    int r, command;
 
     run->deadline = deadline_in(options->shell_timeout_ms);
-    r = run->agent->operations->power_set(run, config, wanted);
-    if (r < 0)
-        return r;
+    run->tentative = true;
+    run->last_failure[0] = '\0';
+    command = run->agent->operations->power_set(run, config, wanted);
     (void)deadline_sleep(DEADLINE_NEVER, options->power_wait_ms);
-    return await_power(run, config, wanted, deadline_in(options->power_timeout_ms), ret_last);
+    if (command == 0 || command == -ETIMEDOUT)
+        r = await_power(run, config, wanted, deadline_in(options->power_timeout_ms), ret_last);
+    else
+        r = read_power(run, config, &seen) == 0 && seen == wanted ? 0 : command;
+    run->tentative = false;
+    return r;
+}
+
+static int fail_switch(struct fence_run *run, enum power_state wanted, enum power_state last, int error)
+{
+    const char *cause = run->last_failure[0] ? run->last_failure : strerror(-error);
+
+    return fence_fail(run, error, "%s was told to turn %s and is %s: %s%s%s; look at the device, and turn the node off by hand "
+                                  "if it must be off",
+                      run->plug ? run->plug : "the device", power_names[wanted], power_names[last],
+                      error == -ETIMEDOUT ? "timed out waiting for it" : cause,
+                      error == -ETIMEDOUT && run->last_failure[0] ? ", " : "",
+                      error == -ETIMEDOUT ? run->last_failure : "");
 }
 
 /* Brings the power to a state, seen. Already being there is success: a node that is off needs no command. */
@@ -89,8 +124,8 @@ static int switch_power(struct fence_run *run, const void *config, enum power_st
     if (r < 0)
         return fence_fail(run, r, "the power of %s could not be read: %s", plug, strerror(-r));
     if (before == wanted) {
-        (void)agent_record(run->agent->name, plug, wanted == POWER_OFF ? "fence-off" : "fence-on", "already %s",
-                           power_names[wanted]);
+        (void)agent_record(run->agent->name, plug, wanted == POWER_OFF ? "fence-off" : "fence-on", "already %s; %s",
+                           power_names[wanted], run->evidence);
         return 0;
     }
     last = before;
@@ -99,12 +134,13 @@ static int switch_power(struct fence_run *run, const void *config, enum power_st
         if (r == 0)
             break;
     }
-    if (r < 0)
-        return fence_fail(run, r, "%s was told to turn %s and is %s: %s; look at the device, and turn the node off by hand if it must be off",
-                          plug, power_names[wanted], power_names[last],
-                          r == -ETIMEDOUT ? "timed out waiting for it" : strerror(-r));
-    (void)agent_record(run->agent->name, plug, wanted == POWER_OFF ? "fence-off" : "fence-on", "was %s, seen %s",
-                       power_names[before], power_names[wanted]);
+    if (r < 0) {
+        (void)agent_record(run->agent->name, plug, "fence-failed", "was %s, wanted %s, seen %s; %s", power_names[before],
+                           power_names[wanted], power_names[last], run->last_failure);
+        return fail_switch(run, wanted, last, r);
+    }
+    (void)agent_record(run->agent->name, plug, wanted == POWER_OFF ? "fence-off" : "fence-on", "was %s, seen %s; %s",
+                       power_names[before], power_names[wanted], run->evidence);
     return 0;
 }
 
@@ -139,7 +175,7 @@ static int cycle_power(struct fence_run *run, const void *config)
     run->options = options;
     if (r < 0)
         return fence_fail(run, r, "timed out: the power of %s was not seen off during its power cycle; use method=onoff", plug);
-    (void)agent_record(run->agent->name, plug, "fence-off", "seen OFF during a power cycle");
+    (void)agent_record(run->agent->name, plug, "fence-off", "seen OFF during a power cycle; %s", run->evidence);
     return 0;
 }
 

@@ -39,6 +39,11 @@ struct fence_run {
     struct deadline deadline; /* of the phase that runs now */
     void *session;            /* the agent's own, from open to close */
     bool reason_given;
+    /* What the device said about the power when power_get returned, in words for the record. power_get fills it in, or leaves it "". */
+    char evidence[192];
+    /* While the library looks again and again, a failure is noted here and not said: it may not be the last word. */
+    bool tentative;
+    char last_failure[512];
 };
 
 /* Called by list for each plug; alias may be NULL. */

@@ -124,6 +124,8 @@ struct argument {
     char name[64];
     const char *attached; /* behind '=' or behind a short option, or NULL */
     bool boolean;
+    bool secret;
+    bool more; /* a short option without a value, with further ones behind it: -vvv */
 };
 
 static int parse_long_option(const char *text, struct argument *ret)
@@ -166,30 +168,47 @@ static int parse_option(const struct fence_input *input, const char *text, struc
     if (!param)
         return -EINVAL;
     ret->boolean = param->type == &param_type_boolean;
+    ret->secret = param->secret;
+    ret->more = ret->boolean && text[1] != '-' && ret->attached;
     return 0;
+}
+
+/* Reads the option at argv[*place], which may take the next argument as its value. */
+static int read_argument(struct fence_input *input, int argc, char *argv[], int *place)
+{
+    struct argument argument;
+    const char *value;
+    int r;
+
+    if (parse_option(input, argv[*place], &argument) < 0) {
+        text_buffer_printf(&input->why, "unknown option '%.64s'; see --help", argv[*place]);
+        return -EINVAL;
+    }
+    if (argument.secret) {
+        text_buffer_printf(&input->why, "option --%s: everybody on this machine can read a command line; put the secret into a file "
+                                        "(--%s-file), or %s=... on standard input", argument.name, argument.name, argument.name);
+        return -EINVAL;
+    }
+    value = argument.boolean && (argument.more || !argument.attached) ? "1" : argument.attached;
+    if (!value && *place + 1 < argc)
+        value = argv[++*place];
+    if (!value) {
+        text_buffer_printf(&input->why, "option --%s needs a value", argument.name);
+        return -EINVAL;
+    }
+    r = set_value(input, argument.name, value);
+    if (r < 0 || !argument.more)
+        return r;
+    argv[*place]++; /* -vvv: once more for -vv */
+    argv[*place][0] = '-';
+    return read_argument(input, argc, argv, place);
 }
 
 int fence_input_read_arguments(struct fence_input *input, int argc, char *argv[])
 {
     for (int i = 1; i < argc; i++) {
-        struct argument argument;
-        const char *value;
-        int r;
+        int r = read_argument(input, argc, argv, &i);
 
-        if (parse_option(input, argv[i], &argument) < 0) {
-            text_buffer_printf(&input->why, "unknown option '%.64s'; see --help", argv[i]);
-            return -EINVAL;
-        }
-        value = argument.attached;
-        if (!value && argument.boolean)
-            value = "1";
-        if (!value && ++i < argc)
-            value = argv[i];
-        if (!value) {
-            text_buffer_printf(&input->why, "option --%s needs a value", argument.name);
-            return -EINVAL;
-        }
-        r = set_value(input, argument.name, value);
         if (r < 0)
             return r;
     }
