@@ -65,7 +65,8 @@ static int set_value(struct fence_input *input, const char *name, const char *va
 static bool is_pacemakers_own(const char *name)
 {
     return text_after(name, "pcmk_") || text_after(name, "crm_") || text_after(name, "CRM_") ||
-           text_after(name, "stonith-") || text_name_equal(name, "priority") || text_name_equal(name, "provides");
+           text_after(name, "stonith-") || text_name_equal(name, "priority") || text_name_equal(name, "provides") ||
+           text_name_equal(name, "nodeid");
 }
 
 static int read_line(struct fence_input *input, char *line)

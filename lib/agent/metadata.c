@@ -146,6 +146,8 @@ static void print_getopt(FILE *stream, const struct param *param)
     (void)fputs("\"/>\n", stream);
 }
 
+/* The schema of fence-agents knows no longdesc of a parameter, so the longer text stands in the short one's place, as
+ * in the stock agents. */
 static void print_fence_parameter(FILE *stream, const struct param *param, const char *alias)
 {
     (void)fputs("    <parameter", stream);
@@ -159,9 +161,7 @@ static void print_fence_parameter(FILE *stream, const struct param *param, const
     (void)fputs(">\n", stream);
     print_getopt(stream, param);
     print_content(stream, "      ", param->type->fence_content, param);
-    print_description(stream, "      ", "shortdesc", param->shortdesc);
-    if (param->longdesc)
-        print_description(stream, "      ", "longdesc", param->longdesc);
+    print_description(stream, "      ", "shortdesc", param->longdesc ? param->longdesc : param->shortdesc);
     (void)fputs("    </parameter>\n", stream);
 }
 
