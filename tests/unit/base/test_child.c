@@ -430,8 +430,11 @@ static void test_torture_run(void **state)
         /* A failed read of its output (EAGAIN) is tried again; anything else must be told. */
         if (r == 0 && result.exit_code != 3)
             fail_msg("%s failed at turn %u: success with exit code %d", fault_name(), turn, result.exit_code);
-        if (r == 0 && fault_hit() && !result.output.failed)
+        /* A poll that fails when the program has ended already costs output, not the verdict. */
+        if (r == 0 && fault_hit() && !result.output.failed && strcmp(fault_name(), "poll") != 0) {
+            assert_non_null(result.output.text);
             assert_string_equal(result.output.text, "input");
+        }
         child_result_free(&result);
         assert_int_equal(unit_count_fds(), fds);
         assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
