@@ -127,35 +127,36 @@ int application_look(const struct application *application, struct application_v
 
 /* ---- commands --------------------------------------------------------------------------------------------------- */
 
-void application_command_free(struct application_command *command)
+void application_environment_free(struct application_environment *environment)
 {
-    text_free_vector(command->vector);
-    text_free_vector(command->environment);
-    free(command->line);
+    free(environment->list);
+    text_free_vector(environment->words);
 }
 
-/* The user's words, and the mark behind them. */
-static int make_environment(const char *words, const char *mark, char ***ret)
+/* The user's words, and the mark behind them, which must stay valid as long. */
+static int make_environment(const char *words, const char *mark, struct application_environment *ret)
 {
-    _cleanup_vector_ char **vector = NULL;
-    char **larger;
     size_t count = 0;
-    int r = words ? text_split_command(words, &vector) : 0;
+    int r = words ? text_split_command(words, &ret->words) : -ENODATA;
 
     if (r < 0 && r != -ENODATA)
         return r;
-    while (vector && vector[count])
+    while (r == 0 && ret->words[count])
         count++;
-    larger = reallocarray(vector, count + 2, sizeof(*vector));
-    if (!larger)
+    ret->list = calloc(count + 2, sizeof(*ret->list));
+    if (!ret->list)
         return -ENOMEM;
-    vector = larger;
-    vector[count + 1] = NULL;
-    vector[count] = strdup(mark);
-    if (!vector[count])
-        return -ENOMEM;
-    *ret = TAKE_PTR(vector);
+    for (size_t i = 0; i < count; i++)
+        ret->list[i] = ret->words[i];
+    ret->list[count] = mark;
     return 0;
+}
+
+void application_command_free(struct application_command *command)
+{
+    text_free_vector(command->vector);
+    application_environment_free(&command->environment);
+    free(command->line);
 }
 
 int application_command_prepare(const struct application *application, const char *line, const char *mark,
@@ -178,7 +179,7 @@ int application_command_prepare(const struct application *application, const cha
         text_buffer_printf(why, "can't read the command '%.200s': %s", line, strerror(-r));
         return r;
     }
-    ret->spec.environment = (const char *const *)ret->environment;
+    ret->spec.environment = ret->environment.list;
     ret->spec.user = application->user;
     ret->spec.group = application->group;
     ret->spec.directory = application->directory;
@@ -254,7 +255,7 @@ int application_reload(const struct application *application, struct deadline de
 int application_ask(const struct application *application, const struct process_set *set, unsigned int depth,
                     struct deadline deadline, struct text_buffer *why)
 {
-    _cleanup_vector_ char **environment = NULL;
+    _cleanup_(application_environment_free) struct application_environment environment = { 0 };
     struct probe_context context = { .set = set,
                                      .user = application->user,
                                      .group = application->group,
@@ -267,7 +268,7 @@ int application_ask(const struct application *application, const struct process_
                                     deadline_within(deadline, application->probe_timeout_ms), why);
     if (r == 0 && depth >= 10)
         r = make_environment(application->environment, "VIGIL_ACTION=1", &environment);
-    context.environment = (const char *const *)environment;
+    context.environment = environment.list;
     if (r == 0 && depth >= 10 && application->probe)
         r = probe_list_run(application->probe, &context, deadline, why);
     if (r == 0 && depth >= 20 && application->deep_probe)

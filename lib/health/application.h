@@ -85,10 +85,17 @@ int application_explain_missing(const struct application *application, const cha
 
 /* ---- between the parts of it ------------------------------------------------------------------------------------ */
 
+/* The user's NAME=value words and one of our own. */
+struct application_environment {
+    char **words;
+    const char **list; /* NULL-terminated */
+};
+void application_environment_free(struct application_environment *environment);
+
 /* A command line made ready to run. */
 struct application_command {
     char **vector;
-    char **environment; /* with the mark of the set */
+    struct application_environment environment; /* with the mark of the set, which is borrowed */
     struct child_spec spec;
     char *line; /* with shell: what argv points to */
     const char *shell_vector[4];

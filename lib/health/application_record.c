@@ -57,20 +57,24 @@ static int parse_line(char *line, unsigned int number, struct application_record
 
 int application_record_parse(const char *bytes, size_t length, struct application_record *ret)
 {
+    struct application_record record = { 0 };
     char text[RECORD_LIMIT];
     unsigned int number = 0;
 
-    memset(ret, 0, sizeof(*ret));
     if (length >= sizeof(text) || memchr(bytes, '\0', length))
         return -EBADMSG;
     memcpy(text, bytes, length);
     text[length] = '\0';
     for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
         *end = '\0';
-        if (parse_line(line, number++, ret) < 0)
+        if (parse_line(line, number++, &record) < 0)
             return -EBADMSG;
-        if (number == 5)
-            return end[1] == '\0' ? 0 : -EBADMSG;
+        if (number < 5)
+            continue;
+        if (end[1] != '\0')
+            return -EBADMSG;
+        *ret = record;
+        return 0;
     }
     return -EBADMSG;
 }

@@ -24,7 +24,7 @@ struct application_record {
     char cgroup[512];                /* "" where there was none */
 };
 
-/* Reads a record's text. Returns 0 or -EBADMSG (a line is missing, wrong or cut off). Pure. */
+/* Reads a record's text. Returns 0 or -EBADMSG (a line is missing, wrong or cut off; *ret is then untouched). Pure. */
 int application_record_parse(const char *bytes, size_t length, struct application_record *ret);
 
 /* Reads the record's file. Returns 0, -ENOENT where there is none, -EBADMSG, or -errno. */

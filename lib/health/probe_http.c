@@ -46,11 +46,18 @@ static int send_request(int fd, const struct probe_url *url, struct deadline dea
     return request.failed ? -ENOMEM : connection_send(fd, request.text, request.length, deadline);
 }
 
-/* True when what has come is enough to judge by. */
-static bool is_complete(const struct probe_url *url, const struct http_head *head, size_t length)
+/* True when what has come is enough to judge by. A server that leaves the connection open in spite of "Connection: close" is not
+ * waited for. */
+static bool is_complete(const struct probe_url *url, const struct http_head *head, const struct answer *answer)
 {
-    return !url->text[0] || length >= ANSWER_LIMIT ||
-           (head->has_length && !head->chunked && length - head->head_length >= head->content_length);
+    static const char last_chunk[] = "\n0\r\n\r\n";
+    size_t tail = sizeof(last_chunk) - 1;
+
+    if (!url->text[0] || answer->length >= ANSWER_LIMIT)
+        return true;
+    if (head->chunked)
+        return answer->length >= tail && memcmp(answer->bytes + answer->length - tail, last_chunk, tail) == 0;
+    return head->has_length && answer->length - head->head_length >= head->content_length;
 }
 
 static int receive_answer(int fd, const struct probe_url *url, struct answer *answer, struct http_head *head,
@@ -58,7 +65,7 @@ static int receive_answer(int fd, const struct probe_url *url, struct answer *an
 {
     enum reply_verdict verdict = REPLY_INCOMPLETE;
 
-    while (verdict == REPLY_INCOMPLETE || !is_complete(url, head, answer->length)) {
+    while (verdict == REPLY_INCOMPLETE || !is_complete(url, head, answer)) {
         size_t room = ANSWER_LIMIT - answer->length;
         int r = room > 0 ? connection_receive(fd, answer->bytes + answer->length, room, deadline) : 0;
 
