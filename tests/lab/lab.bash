@@ -1,0 +1,406 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lab.bash: a cluster of real Corosync and Pacemaker nodes on one machine, in namespaces.
+#
+#   lab_up NODES [AGENTS]        a lab of NODES nodes (n1, n2 ...) and the host "client", booted; Vigil's agents on each from the
+#                                folder AGENTS, laid out as make install does
+#   lab_down                     ends it, and looks that nothing is left
+#   lab_reap                     ends what earlier runs that were killed have left behind
+#   lab_exec NODE CMD...         runs CMD on a node
+#   lab_node_cut NODE            cuts its power: every process of it ends at once
+#   lab_node_on NODE             gives it power again
+#   lab_node_freeze NODE         stops every process of it (SIGSTOP); lab_node_thaw continues them
+#   lab_link NODE NET up|down    plugs or unplugs its cable to the network lan or mgmt
+#   lab_split, lab_heal          no node reaches another over lan, but each reaches the client; and back
+#   lab_wait SECONDS WHAT CMD... looks every 50 ms until CMD succeeds; else says that WHAT did not happen
+#   lab_fail TEXT [NODE]         says what failed, on which node, and where its log is; returns 1
+#
+# The lab:  lan 192.0.2.0/24 (bridge; nodes .1 .2 ..., client .100), mgmt 198.51.100.0/24 (nodes .1 .2 ..., their management
+# controllers .101 .102 ...). Both bridges and the controllers live in the "rack", a network and mount namespace of the lab's
+# own; nothing routes out. The shared volume is a loop device that every node sees.
+#
+# Everything of a lab runs in one control group, $LAB_GROUP, and its files stand in $LAB, so that nothing is lost sight of: who
+# ends the group and removes the folder has ended the lab.
+
+LAB_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+LAB_TMP=${TMPDIR:-/tmp}
+LAB=''
+LAB_VOLUME_SIZE=${LAB_VOLUME_SIZE:-320M}
+export BMC_USER=vigil BMC_PASSWORD=lab-Secret-1
+# shellcheck source=../lib/bmc.bash
+. "$LAB_SOURCE/../lib/bmc.bash"
+
+# --- telling ---
+
+lab_fail() {
+  local text=$1 node=${2:-} log=${LAB_KEPT_LOG:-$LAB/log}
+  {
+    echo "FAILED: $text"
+    [ -z "$node" ] || echo "  node: $node"
+    echo "  logs: $log${node:+/$node} (of the nodes: corosync/corosync.log, pacemaker/pacemaker.log, console.log)"
+  } >&2
+  return 1
+}
+
+lab_wait() {
+  local seconds=$1 what=$2 end
+  shift 2
+  end=$((${EPOCHREALTIME/[.,]/} + seconds * 1000000))
+  until "$@"; do
+    if ((${EPOCHREALTIME/[.,]/} > end)); then
+      lab_fail "$what: not within $seconds s"
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# --- processes and their groups ---
+
+# A process is named by its pid and start time, since pids are used again.
+lab_process() {
+  local stat
+  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+  # shellcheck disable=SC2086 # fields; the name in parentheses may hold spaces
+  set -- $1 ${stat##*) }
+  echo "$1 ${21}"
+}
+
+lab_process_lives() {
+  [ -n "$1" ] && [ "$(lab_process "${1%% *}")" = "$1" ]
+}
+
+lab_group_root() {
+  local root
+  root=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)
+  [ -n "$root" ] && [ -w "$root" ] || { lab_fail "no writable control group (v2) file system on this machine"; return 1; }
+  echo "$root"
+}
+
+lab_group_make() {
+  local name
+  LAB_GROUP=$(lab_group_root)/vigil-lab-$LAB_ID || return 1
+  for name in "" /rack /client "${LAB_NODES[@]/#//}"; do
+    mkdir "$LAB_GROUP$name" || { lab_fail "cannot make the control group $LAB_GROUP$name"; return 1; }
+  done
+  echo "$LAB_GROUP" > "$LAB/group"
+}
+
+lab_group_empty() {
+  ! grep -q '^populated 1' "$1/cgroup.events" 2>/dev/null
+}
+
+# Ends every process of a group, and removes it and those below it.
+lab_group_end() {
+  local group=$1 tries=400
+  [ -d "$group" ] || return 0
+  echo 1 > "$group/cgroup.kill"
+  until lab_group_empty "$group"; do
+    [ $((tries -= 1)) -gt 0 ] || { echo "lab: processes of $group do not end" >&2; return 1; }
+    sleep 0.02
+  done
+  find "$group" -depth -type d -exec rmdir {} +
+}
+
+# --- the rack ---
+
+# Runs a command in the rack: the lab's own network and mount namespace.
+lab_rack() {
+  nsenter -t "$LAB_RACK" -n -m -- "$@"
+}
+
+lab_rack_start() {
+  # shellcheck disable=SC2016 # for the shell that is started
+  setsid bash -c 'echo $$ > "$0/rack/cgroup.procs" && exec unshare --net --mount sleep infinity' "$LAB_GROUP" \
+    </dev/null >>"$LAB/log/rack.log" 2>&1 3>&- 4>&- &
+  LAB_RACK=$!
+  disown "$LAB_RACK" # its end is not the shell's to report
+  lab_wait 5 "the rack's namespaces" lab_rack_ready || return 1
+  echo "$LAB_RACK" > "$LAB/rack"
+  lab_rack mount -t tmpfs -o mode=755 vigil-lab "$LAB/disk" || { lab_fail "cannot mount the nodes' disks"; return 1; }
+  lab_rack ip link set lo up
+  lab_bridge lan && lab_bridge mgmt
+}
+
+lab_rack_ready() {
+  [ "$(readlink "/proc/$LAB_RACK/exe")" = "$(readlink -f "$(type -P sleep)")" ]
+}
+
+lab_bridge() {
+  lab_rack ip link add "$1" type bridge stp_state 0 mcast_snooping 0 && lab_rack ip link set "$1" up ||
+    lab_fail "cannot make the switch $1"
+}
+
+lab_volume_make() {
+  lab_rack truncate -s "$LAB_VOLUME_SIZE" "$LAB/disk/volume.img" &&
+    lab_rack mkfs.ext4 -q -L vigil-lab "$LAB/disk/volume.img" &&
+    lab_rack losetup -f --show "$LAB/disk/volume.img" > "$LAB/loop" ||
+    lab_fail "cannot make the shared volume"
+}
+
+lab_bmc_start() {
+  local node=$1 address=198.51.100.$((100 + $2))
+  lab_rack ip addr add "$address/24" dev mgmt || return 1
+  # shellcheck disable=SC2034 # read by bmc_start
+  BMC_RUN=(bash -c 'echo $$ > "$0/rack/cgroup.procs" && exec nsenter "$@"' "$LAB_GROUP" -t "$LAB_RACK" -n -m --)
+  bmc_start "$node" "$LAB/log/bmc" "$address" 623 "$LAB_SOURCE/node_power $LAB $node" ||
+    { lab_fail "the management controller of $node does not start; see $LAB/log/bmc/$node.log"; return 1; }
+  disown "$(cat "$LAB/log/bmc/$node.pid")"
+}
+
+# --- nodes ---
+
+lab_node_own() {
+  local folder
+  for folder in "$@"; do
+    echo "$folder" >> "$LAB/disk/$LAB_NODE/own.list"
+    mkdir -p "$LAB/disk/$LAB_NODE/own/$folder"
+  done
+}
+
+lab_corosync_conf() {
+  local number two_node=0
+  [ ${#LAB_NODES[@]} -ne 2 ] || two_node=1
+  cat <<EOF
+totem {
+  version: 2
+  cluster_name: vigil-lab
+  transport: knet
+  crypto_cipher: none
+  crypto_hash: none
+  token: ${LAB_TOKEN:-1000}
+}
+logging {
+  to_stderr: no
+  to_logfile: yes
+  logfile: /var/log/corosync/corosync.log
+  to_syslog: no
+  timestamp: hires
+}
+quorum {
+  provider: corosync_votequorum
+  two_node: $two_node
+}
+nodelist {
+EOF
+  for ((number = 1; number <= ${#LAB_NODES[@]}; number++)); do
+    printf '  node {\n    nodeid: %d\n    name: n%d\n    ring0_addr: 192.0.2.%d\n  }\n' $number $number $number
+  done
+  echo "}"
+}
+
+lab_hosts() {
+  local number
+  echo "127.0.0.1 localhost"
+  for ((number = 1; number <= ${#LAB_NODES[@]}; number++)); do
+    echo "192.0.2.$number n$number"
+  done
+  echo "192.0.2.100 client"
+}
+
+# Without it, the first election of a node waits 20 s for others to show up.
+lab_first_cib() {
+  cat <<'EOF'
+<cib crm_feature_set="3.0.14" validate-with="pacemaker-3.0" epoch="1" num_updates="0" admin_epoch="0">
+  <configuration>
+    <crm_config>
+      <cluster_property_set id="cib-bootstrap-options">
+        <nvpair id="cib-bootstrap-options-dc-deadtime" name="dc-deadtime" value="2s"/>
+      </cluster_property_set>
+    </crm_config>
+    <nodes/>
+    <resources/>
+    <constraints/>
+  </configuration>
+  <status/>
+</cib>
+EOF
+}
+
+# Runs in the rack's mount namespace: writes what stands on a node's disk before its first boot.
+lab_node_files() {
+  local LAB_NODE=$1 number=$2 agents=$3 disk=$LAB/disk/$1
+  local etc=$disk/upper/root/etc own=$disk/own
+  mkdir -p "$etc" "$own" "$disk/upper/root/srv/db" "$LAB/log/$LAB_NODE"
+  printf 'eth0 192.0.2.%d/24\neth1 198.51.100.%d/24\n' "$number" "$number" > "$etc/lab-network"
+  lab_hosts > "$etc/hosts"
+  echo "$LAB_NODE" > "$etc/hostname"
+  [ -z "$agents" ] || cp -a "$agents/." "$disk/upper/root/"
+  : > "$disk/own.list"
+  [ "$LAB_NODE" != client ] || return 0
+  lab_node_own etc/corosync etc/pacemaker var/lib/corosync var/lib/pacemaker var/lib/pcsd var/lib/vigil
+  lab_corosync_conf > "$own/etc/corosync/corosync.conf"
+  mkdir -p "$own"/var/lib/pacemaker/{cib,pengine,cores,blackbox} "$LAB/log/$LAB_NODE"/{corosync,pacemaker}
+  lab_first_cib > "$own/var/lib/pacemaker/cib/cib.xml"
+  chmod 600 "$own/var/lib/pacemaker/cib/cib.xml"
+  chown -R hacluster:haclient "$own/var/lib/pacemaker" "$LAB/log/$LAB_NODE/pacemaker"
+  chmod 750 "$own"/var/lib/pacemaker/*
+}
+
+# The functions above in a shell of the rack, since the nodes' disks are mounted only there.
+lab_node_prepare() {
+  echo "$2" > "$LAB/$1.number"
+  mkdir -p "$LAB/log/$1"
+  # /usr/lib/ocf may be empty on a client; its folders come with the agents.
+  lab_rack bash -c "$(declare -f lab_node_files lab_node_own lab_corosync_conf lab_hosts lab_first_cib)
+    set -e; LAB=\$1; LAB_TOKEN=\$2; shift 2; file=\$1 number=\$2 agents=\$3; shift 3; LAB_NODES=(\"\$@\")
+    lab_node_files \"\$file\" \"\$number\" \"\$agents\"" lab "$LAB" "${LAB_TOKEN:-1000}" "$1" "$2" "$3" "${LAB_NODES[@]}" ||
+    lab_fail "cannot write the files of the node" "$1"
+}
+
+lab_node_on() {
+  lab_rack "$LAB_SOURCE/node_power" "$LAB" "$1" set power 1 || lab_fail "does not start" "$1"
+}
+
+lab_node_is_off() {
+  lab_group_empty "$LAB_GROUP/$1"
+}
+
+lab_node_pid() {
+  cat "$LAB/$1.pid" 2>/dev/null
+}
+
+# The end of its first process is the end of the PID namespace: the kernel kills all that is in it. LAB_CUT_TIME says when.
+lab_node_cut() {
+  local pid
+  pid=$(lab_node_pid "$1") || { lab_fail "is not running" "$1"; return 1; }
+  LAB_CUT_TIME=$EPOCHREALTIME
+  kill -KILL "$pid" || { lab_fail "cannot be ended" "$1"; return 1; }
+  lab_wait 10 "the end of all processes of $1" lab_node_is_off "$1"
+}
+
+lab_node_booted() {
+  [ -e "/proc/$(lab_node_pid "$1")/root/run/lab-booted" ]
+}
+
+# What is run on a node belongs to its control group, so that it ends with the node.
+lab_exec() {
+  local node=$1 pid
+  shift
+  pid=$(lab_node_pid "$node") || return 1
+  # shellcheck disable=SC2016 # for the shell that is started
+  timeout -k 2 "${LAB_EXEC_LIMIT:-120}" bash -c 'echo $$ > "$0/cgroup.procs" && exec nsenter "$@"' "$LAB_GROUP/$node" \
+    -t "$pid" -m -u -i -n -p -C -- env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"
+}
+
+# Signals every process of a node until a look finds none that it has not reached: new ones may be born meanwhile.
+lab_node_signal() {
+  local node=$1 signal=$2 pids='' before=none
+  while [ "$pids" != "$before" ]; do
+    before=$pids
+    pids=$(find "$LAB_GROUP/$node" -name cgroup.procs -exec cat {} + | sort -n | tr '\n' ' ')
+    # shellcheck disable=SC2086 # a list of pids; one may have ended
+    [ -z "$pids" ] || kill "-$signal" $pids 2>/dev/null
+  done
+}
+
+lab_node_freeze() { lab_node_signal "$1" STOP; }
+lab_node_thaw() { lab_node_signal "$1" CONT; }
+
+# --- faults of the network ---
+
+lab_link() {
+  local node=$1 bridge=$2 state=$3
+  if [ "$state" = down ]; then : > "$LAB/$node.$bridge.unplugged"; else rm -f "$LAB/$node.$bridge.unplugged"; fi
+  lab_rack ip link set "$node-$bridge" "$state"
+}
+
+# Isolated ports of a bridge talk to the others only, not to each other.
+lab_split_set() {
+  local node
+  for node in "${LAB_NODES[@]}"; do
+    # A node that is off has no port; node_power sets it when it plugs the cable.
+    lab_rack bridge link set dev "$node-lan" isolated "$1" 2>/dev/null || lab_node_is_off "$node" ||
+      { lab_fail "cannot split the network" "$node"; return 1; }
+  done
+}
+
+lab_split() { : > "$LAB/split"; lab_split_set on; }
+lab_heal() { rm -f "$LAB/split"; lab_split_set off; }
+
+# --- the cluster ---
+
+# Prints the names of the nodes that the cluster's own status, as NODE sees it, calls members; nothing if it can't be asked.
+lab_members() {
+  lab_exec "$1" cibadmin --query --xpath '//node_state' 2>/dev/null |
+    sed -n '/in_ccm="true"/{/crmd="online"/{/join="member"/s/.* uname="\([^"]*\)".*/\1/p}}' | sort | tr '\n' ' '
+}
+
+lab_members_are() {
+  local seen=$1
+  shift
+  [ "$(lab_members "$seen")" = "$(printf '%s\n' "$@" | sort | tr '\n' ' ')" ]
+}
+
+# --- up and down ---
+
+lab_settings() {
+  LAB_ID=$$x$RANDOM
+  LAB=$LAB_TMP/vigil-lab.$LAB_ID
+  mkdir -m 755 "$LAB" && mkdir -p "$LAB/disk" "$LAB/log/bmc" || { lab_fail "cannot make $LAB"; return 1; }
+  lab_process $$ > "$LAB/owner"
+  LAB_NODES=()
+  local number
+  for ((number = 1; number <= $1; number++)); do
+    LAB_NODES+=("n$number")
+  done
+  echo "${LAB_NODES[*]}" > "$LAB/nodes"
+}
+
+lab_up() {
+  local count=$1 agents=${2:-} number
+  lab_settings "$count" && lab_group_make && lab_rack_start && lab_volume_make || return 1
+  lab_node_prepare client 100 "$agents" || return 1
+  for ((number = 1; number <= count; number++)); do
+    lab_node_prepare "n$number" "$number" "$agents" && lab_bmc_start "n$number" "$number" && lab_node_on "n$number" || return 1
+  done
+  lab_node_on client && lab_wait 20 "the boot of the client" lab_node_booted client
+}
+
+# Takes up a lab that runs (--keep) from its folder.
+lab_attach() {
+  LAB=$1
+  LAB_GROUP=$(cat "$LAB/group") && LAB_RACK=$(cat "$LAB/rack") && read -ra LAB_NODES < "$LAB/nodes"
+}
+
+# A loop device is detached only while it is this lab's: its number may have gone to another since.
+lab_volume_end() {
+  local loop
+  loop=$(cat "$LAB/loop" 2>/dev/null) || return 0
+  [ "$(losetup -n -O BACK-FILE "$loop" 2>/dev/null | grep -cF -- "/volume.img")" != 0 ] || return 0
+  losetup -n -O BACK-FILE "$loop" 2>/dev/null | grep -qF -- "$(basename "$LAB")" || losetup -d "$loop"
+  losetup -d "$loop" 2>/dev/null
+  return 0
+}
+
+# Prints what of the lab is still there.
+lab_leftovers() {
+  local group=${LAB_GROUP:-/nonexistent} file words
+  [ ! -d "$group" ] || echo "control group $group"
+  [ ! -e "$LAB" ] || echo "folder $LAB"
+  grep -F -- "$LAB/" /proc/mounts | sed 's/^/mount /'
+  losetup -n -O NAME,BACK-FILE 2>/dev/null | grep -F -- "$LAB" | sed 's/^/loop device /'
+  for file in /proc/[0-9]*/cmdline; do
+    mapfile -d '' -t words 2>/dev/null < "$file" || continue
+    [[ "${words[*]}" != *"$LAB"* ]] || echo "process ${file//[!0-9]/}: ${words[*]}"
+  done
+}
+
+lab_down() {
+  [ -n "$LAB" ] && [ -d "$LAB" ] || return 0
+  LAB_GROUP=$(cat "$LAB/group" 2>/dev/null) || LAB_GROUP=''
+  [ -z "$LAB_GROUP" ] || lab_group_end "$LAB_GROUP"
+  lab_volume_end
+  rm -rf --one-file-system "$LAB"
+}
+
+# Ends the labs whose run is gone without having ended them. One that was kept on purpose stays.
+lab_reap() {
+  local folder
+  for folder in "$LAB_TMP"/vigil-lab.*; do
+    [ -d "$folder" ] && [ ! -e "$folder/kept" ] || continue
+    lab_process_lives "$(cat "$folder/owner" 2>/dev/null)" && continue
+    echo "  ending what a killed run has left: $folder"
+    (LAB=$folder lab_down)
+  done
+}
