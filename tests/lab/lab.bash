@@ -354,7 +354,10 @@ lab_up() {
   for ((number = 1; number <= count; number++)); do
     lab_node_prepare "n$number" "$number" "$agents" && lab_bmc_start "n$number" "$number" && lab_node_on "n$number" || return 1
   done
-  lab_node_on client && lab_wait 20 "the boot of the client" lab_node_booted client
+  lab_node_on client && lab_wait 20 "the boot of the client" lab_node_booted client || return 1
+  lab_wait 60 "a cluster of all nodes" lab_members_are n1 "${LAB_NODES[@]}" || return 1
+  # From now on a node that is started takes as long as a (very quick) server.
+  echo "${LAB_SELF_TEST:-6}" > "$LAB/self-test-seconds"
 }
 
 # Takes up a lab that runs (--keep) from its folder.
