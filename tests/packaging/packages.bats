@@ -18,6 +18,10 @@ setup() {
     rpm=$(compgen -G "$BATS_FILE_TMPDIR/rpm/vigil-[0-9]*.$(uname -m).rpm")
 }
 
+build_version() {
+    sed -n 's/^PACKAGE_VERSION = //p' "$VIGIL_BUILD/Makefile"
+}
+
 # Every file that a package must hold; man pages without their compression.
 expected_files() {
     local name
@@ -63,9 +67,7 @@ assert_holds_expected() {
 }
 
 @test "deb: has the version that configure has" {
-    local version
-    version=$(make -s --no-print-directory -C "$VIGIL_BUILD" print-PACKAGE_VERSION)
-    assert_equal "$version-1" "$(dpkg-deb -f "$deb" Version)"
+    assert_equal "$(build_version)-1" "$(dpkg-deb -f "$deb" Version)"
 }
 
 # Installs the deb in a clean root; what it depends on is there before, but nothing that it only recommends.
@@ -135,16 +137,18 @@ END
 }
 
 @test "rpm: has the version that configure has, and a source package" {
-    assert_equal "$(make -s --no-print-directory -C "$VIGIL_BUILD" print-PACKAGE_VERSION)" "$(rpm -qp --qf '%{VERSION}' "$rpm")"
+    assert_equal "$(build_version)" "$(rpm -qp --qf '%{VERSION}' "$rpm")"
     assert test -f "$BATS_FILE_TMPDIR"/rpm/vigil-*.src.rpm
+}
+
+# What both packages have in the same place, without folders and compression.
+shared_files() {
+    sed 's/\.gz$//' | grep -E '^/usr/(lib/ocf/resource.d/vigil|sbin|share/man/man[0-9]|share/vigil/recipes)/[^/]+$' | sort
 }
 
 @test "deb and rpm hold the same files" {
     local difference
-    # The deb compresses the news and has Debian's own papers; the rpm has its licence folder.
-    difference=$(diff \
-        <(dpkg-deb --fsys-tarfile "$deb" | tar -tf - | sed -e 's/^\.//' -e 's:/$::' -e 's/\.gz$//' | grep -E '^/usr/(lib/ocf/resource.d/vigil|sbin|share/(man/man|vigil))/?.*[^/]$' |
-            grep -vE '^/usr/share/man/man[0-9]$|^/usr/sbin$|^/usr/share/vigil$' | sort) \
-        <(rpm -qlp "$rpm" | sed 's/\.gz$//' | grep -E '^/usr/(lib/ocf/resource.d/vigil|sbin|share/(man/man|vigil))' | grep -v '^/usr/share/vigil$' | sort)) || :
+    # The deb has Debian's own papers, the rpm its licence folder; the rest is one list.
+    difference=$(diff <(dpkg-deb --fsys-tarfile "$deb" | tar -tf - | sed 's/^\.//' | shared_files) <(rpm -qlp "$rpm" | shared_files)) || :
     assert_equal "" "$difference"
 }
