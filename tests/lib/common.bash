@@ -318,3 +318,32 @@ refute() {
 assert_equal() {
   [ "$1" = "$2" ] || { printf 'wanted the same:\n  %s\n  %s\n' "$1" "$2" >&2; return 1; }
 }
+
+# --- the agents in the places where a cluster looks for them ---
+
+# Puts a layer over folders of a node, so that what is written there stays on the node: node_layer [-n NAME] FOLDER...
+node_layer() {
+  local name=${AGENT_NODE:-node} folder layer
+  if [ "$1" = -n ]; then
+    name=$2
+    shift 2
+  fi
+  for folder in "$@"; do
+    layer=/run/overlay/${folder//\//-}
+    node_run -n "$name" mkdir -p "$layer.upper" "$layer.work" &&
+      node_run -n "$name" mount -t overlay -o "lowerdir=$folder,upperdir=$layer.upper,workdir=$layer.work" overlay "$folder" || return 1
+  done
+}
+
+# Copies this build's agents to where Pacemaker, pcs and crmsh find them, on the node only: node_install [NAME]
+node_install() {
+  local name=${1:-${AGENT_NODE:-node}} agent
+  node_layer -n "$name" /usr/lib/ocf/resource.d /usr/sbin || return 1
+  node_run -n "$name" mkdir -p /usr/lib/ocf/resource.d/vigil || return 1
+  for agent in $(build_agents); do
+    node_run -n "$name" install -m 755 "$VIGIL_BUILD/agents/$agent" /usr/lib/ocf/resource.d/vigil/ || return 1
+  done
+  for agent in $(build_fence_agents); do
+    node_run -n "$name" install -m 755 "$VIGIL_BUILD/stonith/$agent" /usr/sbin/ || return 1
+  done
+}
