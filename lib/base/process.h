@@ -14,7 +14,8 @@ struct process_identity {
     uint64_t start_ticks;
 };
 
-/* Returns 0, -ESRCH when there is no such process (or it is a zombie), -errno when that could not be read. */
+/* Returns 0, -ESRCH when there is no such process (or it is a zombie, with no thread left), -EPERM when it is there but /proc does not show
+ * it, -errno when that could not be read. */
 int process_identify(pid_t pid, struct process_identity *ret);
 
 /* 1 when this very process is alive, 0 when it has ended (or its pid belongs to another), -errno when unknown. */
