@@ -46,21 +46,17 @@ static int keep_socket(const struct nlmsghdr *message, void *argument)
 /* The kernel's filter: one condition on the source address; "no" jumps behind the end, which rejects (inet_diag.c, inet_diag_bc_run). */
 static void put_source_filter(struct nlmsghdr *request, const struct ip_address *ip)
 {
-    struct {
-        struct inet_diag_bc_op op;
-        struct inet_diag_hostcond condition;
-        unsigned char address[16];
-    } filter = {};
-    unsigned int length = (unsigned int)(sizeof(filter.op) + sizeof(filter.condition)) + ip_address_size(ip);
+    unsigned char filter[sizeof(struct inet_diag_bc_op) + sizeof(struct inet_diag_hostcond) + 16] = {};
+    size_t length = sizeof(struct inet_diag_bc_op) + sizeof(struct inet_diag_hostcond) + ip_address_size(ip);
+    struct inet_diag_bc_op operation = { .code = INET_DIAG_BC_S_COND, .yes = (unsigned char)length,
+                                         .no = (unsigned short)(length + 4) };
+    struct inet_diag_hostcond condition = { .family = (uint8_t)ip->family, .prefix_len = (uint8_t)ip_address_bits(ip),
+                                            .port = -1 };
 
-    filter.op.code = INET_DIAG_BC_S_COND;
-    filter.op.yes = (unsigned char)length;
-    filter.op.no = (unsigned short)(length + 4);
-    filter.condition.family = (unsigned char)ip->family;
-    filter.condition.prefix_len = (unsigned char)ip_address_bits(ip);
-    filter.condition.port = -1;
-    memcpy(filter.address, ip->bytes, ip_address_size(ip));
-    mnl_attr_put(request, INET_DIAG_REQ_BYTECODE, length, &filter);
+    memcpy(filter, &operation, sizeof(operation));
+    memcpy(filter + sizeof(operation), &condition, sizeof(condition));
+    memcpy(filter + sizeof(operation) + sizeof(condition), ip->bytes, ip_address_size(ip));
+    mnl_attr_put(request, INET_DIAG_REQ_BYTECODE, length, filter);
 }
 
 static int list_sockets(struct netlink *netlink, const struct inet_diag_req_v2 *wanted, const struct ip_address *ip,

@@ -64,7 +64,7 @@ int link_find(struct netlink *netlink, const char *name, unsigned int index, str
     struct link link = {};
     int error;
 
-    if (name && (!*name || strlen(name) >= ALTIFNAMSIZ))
+    if (name && (!*name || strlen(name) >= INTERFACE_NAME_SIZE))
         return -ENODEV;
     info->ifi_index = (int)index;
     /* IFLA_ALT_IFNAME finds plain names too (rtnetlink.c, rtnl_dev_get), but kernels before 5.5 know only IFLA_IFNAME. */

@@ -10,6 +10,7 @@
 
 #include "net/netlink.h"
 
+#define INTERFACE_NAME_SIZE 128 /* ALTIFNAMSIZ of linux/if.h: an alternative name is longer than IFNAMSIZ */
 #define HARDWARE_ADDRESS_MAX 32 /* MAX_ADDR_LEN of the kernel: InfiniBand has 20 bytes, Ethernet 6 */
 
 struct hardware_address {

@@ -169,14 +169,21 @@ int netlink_receive_event(struct netlink *netlink, netlink_callback callback, vo
 int netlink_attributes(const struct nlmsghdr *message, size_t header_size, const struct nlattr **table,
                        unsigned int maximum)
 {
-    const struct nlattr *attribute;
+    const struct nlattr *attribute = mnl_nlmsg_get_payload_offset(message, header_size);
+    int left = (int)message->nlmsg_len - (int)(NLMSG_LENGTH(0) + MNL_ALIGN(header_size));
 
     memset(table, 0, (maximum + 1) * sizeof(*table));
-    if (message->nlmsg_len < NLMSG_LENGTH(0) + MNL_ALIGN(header_size))
+    if (left < 0)
         return -EBADMSG;
-    mnl_attr_for_each(attribute, message, header_size) {
+    while (mnl_attr_ok(attribute, left)) {
+        int size = (int)MNL_ALIGN(attribute->nla_len);
+
         if (mnl_attr_get_type(attribute) <= maximum)
             table[mnl_attr_get_type(attribute)] = attribute;
+        if (size >= left)
+            break;
+        left -= size;
+        attribute = mnl_attr_next(attribute);
     }
     return 0;
 }
