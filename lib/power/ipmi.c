@@ -127,9 +127,14 @@ int ipmi_k_g_parse(const char *text, unsigned char ret[POWER_K_G_LENGTH])
 
 /* ---- talking to libfreeipmi --------------------------------------------------------------------------------------- */
 
+/* A call that our own timer cut short has nothing to say: what was seen before it stands. */
 static void note_failure(ipmi_ctx_t context, bool out_of_time, struct ipmi_failure *ret)
 {
-    ret->system_error = errno;
+    int system_error = errno;
+
+    if (out_of_time && ret->error != IPMI_ERR_SUCCESS)
+        return;
+    ret->system_error = system_error;
     ret->error = ipmi_ctx_errnum(context);
     ret->completion = -1;
     ret->out_of_time = out_of_time;
@@ -186,13 +191,14 @@ static int set_target(ipmi_ctx_t context, int target)
     return target == POWER_TARGET_SELF ? 0 : ipmi_ctx_set_target(context, NULL, &address);
 }
 
-/* One log-in to one address with one cipher suite. libfreeipmi's time-out is for each answer, the deadline for all of it. */
+/* One log-in to one address with one cipher suite. libfreeipmi's time-out is for each answer, the deadline for all of it; since
+ * libfreeipmi looks at the clock only between its growing intervals, half of the time that is left is what it gets. */
 static int open_context(struct ipmi_session *session, const char *address, int suite, struct deadline deadline,
                         struct ipmi_failure *failure)
 {
     const struct power_login *login = &session->login;
-    uint64_t left = deadline_left_ms(deadline_within(deadline, login->login_ms));
-    unsigned int timeout = (unsigned int)(left < 2 * SHORTEST_MS ? SHORTEST_MS : left - SHORTEST_MS);
+    uint64_t half = deadline_left_ms(deadline_within(deadline, 2 * login->login_ms)) / 2;
+    unsigned int timeout = (unsigned int)(half < SHORTEST_MS ? SHORTEST_MS : half);
     unsigned int resend = (unsigned int)(login->resend_ms < timeout ? login->resend_ms : timeout - 1);
     ipmi_ctx_t context = ipmi_ctx_create();
     bool out_of_time;
@@ -238,7 +244,7 @@ static int open_address(struct ipmi_session *session, const char *address, struc
 
     if (suite != POWER_CIPHER_BEST)
         return open_context(session, address, suite, deadline, failure);
-    if (open_context(session, address, 17, deadline_share(deadline, 50), failure) == 0)
+    if (open_context(session, address, 17, deadline, failure) == 0)
         return 0;
     if (!may_lack_suite(failure))
         return -1;
@@ -337,7 +343,7 @@ static int send_request(struct ipmi_session *session, ipmi_request request, enum
                         fiid_obj_t answer, struct deadline deadline, struct text_buffer *why)
 {
     bool repeatable = command == POWER_COMMAND_OFF || command == POWER_COMMAND_ON;
-    struct ipmi_failure failure;
+    struct ipmi_failure failure = { .completion = -1 };
 
     do {
         int r = refresh_session(session, deadline, why);

@@ -93,14 +93,14 @@ bmc_stop() {
 
     [ -n "$directory" ] && pid=$(cat "$directory/$name.pid" 2>/dev/null) || return 0
     # A pid alone is not identity: end it only while it is this controller.
-    if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$directory/$name.conf"; then
-        kill -TERM "$pid" 2>/dev/null
+    if cat "/proc/$pid/cmdline" 2>/dev/null | tr '\0' ' ' | grep -qF -- "$directory/$name.conf"; then
+        kill -TERM "$pid" 2>/dev/null || :
         while kill -0 "$pid" 2>/dev/null && [ "$tries" -gt 0 ]; do
-            [ "$tries" -gt 40 ] || kill -KILL "$pid" 2>/dev/null
+            [ "$tries" -gt 40 ] || kill -KILL "$pid" 2>/dev/null || :
             sleep 0.05
             tries=$((tries - 1))
         done
-        wait "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null || :
     fi
     rm -f "$directory/$name.pid"
     unset "bmc_directory[$name]"
@@ -119,6 +119,7 @@ bmc_power_program() {
     local base=$1/$2
 
     echo 1 >"$base.power"
+    : >"$base.calls"
     cat >"$base.program" <<EOF
 #!/bin/sh
 # The power of $2; see tests/lib/bmc.bash.
