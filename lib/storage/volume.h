@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VIGIL_STORAGE_VOLUME_H
+#define VIGIL_STORAGE_VOLUME_H
+/*
+ * The shared volume: one resource made of layers. Each layer can go up, go down and be checked; the table in volume.c names them, lowest
+ * first. A new kind of storage (iSCSI, multipath, reservations, LVM, NFS) is one more file with one more struct, and one line there.
+ *
+ * Up goes through the table from the lowest layer, down from the highest. What a layer finds out (the block device, the mount) it leaves in
+ * struct volume for those above.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/deadline.h"
+#include "base/text.h"
+#include "storage/device_find.h"
+#include "storage/device_name.h"
+#include "storage/mount_point.h"
+#include "storage/superblock.h"
+#include "storage/volume_state.h"
+
+enum volume_fsck { FSCK_AUTO, FSCK_FORCE, FSCK_NO };
+enum volume_force { FORCE_YES, FORCE_SAFE, FORCE_NO };
+
+/* What the user asked for. */
+struct volume_config {
+    const char *device;
+    const char *directory;
+    const char *type;
+    const char *options;
+    int fsck;                /* enum volume_fsck */
+    int force_unmount;       /* enum volume_force: SAFE is the stock agent's, and the same as YES here */
+    const char *term_signals; /* names, blank-separated */
+    const char *kill_signals;
+    uint64_t signal_delay_ms;
+    bool fast_stop;
+    bool force_clones;
+    const char *status_prefix;
+    uint64_t device_timeout_ms;
+    uint64_t io_timeout_ms;
+    int quorum;              /* for the agent */
+};
+
+/* How a volume, or a layer of it, was found. */
+enum volume_status {
+    VOLUME_DOWN,    /* seen to be absent */
+    VOLUME_UP,      /* seen to be there and sound */
+    VOLUME_PASSIVE, /* a layer that has nothing of its own to bring up or down: sound, but says nothing about running */
+};
+
+struct volume {
+    const struct volume_config *config;
+    const char *state_path;    /* where the note is kept, "" for nowhere */
+    const char *instance;      /* name of the resource and of this node: for the check file */
+    const char *node;
+    struct deadline deadline;
+    char directory[4096];      /* config->directory without double or trailing slashes */
+    bool bind;                 /* a folder is mounted on another one: no device of its own */
+    struct device_name name;   /* not for a bind mount */
+    struct volume_state state;
+    bool state_known;
+    struct block_device device; /* valid where device_known */
+    bool device_known;
+    struct superblock superblock; /* valid behind the device layer's up */
+    struct mount_point mount;
+    struct text_buffer why;    /* the reason of the first failure: thing, cause, remedy */
+    struct text_buffer notes;  /* what is worth a line in the log, '\n' between two */
+};
+
+/* A kind of storage. All functions return 0 (check: enum volume_status) or -errno with the reason given by volume_fail(). Meaning of errors to
+ * the agent: -EINVAL the configuration can work nowhere; -ENODEV the device is not on this node; -EMEDIUMTYPE what is there
+ * is not what was asked for; -ENOSPC full, but sound; anything else failed or not known. */
+struct volume_layer {
+    const char *name;
+    bool (*applies)(const struct volume *volume);
+    /* Brings it up, or finds it up. Must stand being ended in the middle and called again. */
+    int (*up)(struct volume *volume);
+    /* Brings it down, or finds it down; looks again before it answers. 0 only when it was seen to be down. */
+    int (*down)(struct volume *volume);
+    int (*check)(struct volume *volume, unsigned int depth);
+};
+
+extern const struct volume_layer volume_layer_device;
+extern const struct volume_layer volume_layer_filesystem;
+extern const struct volume_layer volume_layer_bind;
+
+/* Prepares a volume. config and the texts must outlive it. Pure but for reading the note. Returns 0, or -EINVAL with volume->why. */
+int volume_open(struct volume *volume, const struct volume_config *config, struct deadline deadline);
+/* Reads the note at path, which must outlive the volume. A note that cannot be read counts as none. */
+void volume_read_state(struct volume *volume, const char *path);
+void volume_close(struct volume *volume);
+#define _cleanup_volume_ _cleanup_(volume_close)
+
+/* Brings all layers up. Returns 0 or -errno as above. */
+int volume_up(struct volume *volume);
+
+/* Brings all layers down, from the highest. Returns 0 when all were seen to be down. */
+int volume_down(struct volume *volume);
+
+/* Looks at all layers. Depth 0: tables of the kernel only; 10: reads from the device; 20: writes and reads a file. Returns
+ * VOLUME_UP, VOLUME_DOWN (all layers seen to be down) or -errno. */
+int volume_check(struct volume *volume, unsigned int depth);
+
+/* Notes why, unless an earlier reason stands. Returns error. */
+int volume_fail(struct volume *volume, int error, const char *format, ...) _printf_(3, 4);
+
+/* Adds a line for the log. */
+void volume_note(struct volume *volume, const char *format, ...) _printf_(2, 3);
+
+/* True when the volume is to be writable. */
+bool volume_wants_write(const struct volume *volume);
+
+#endif
