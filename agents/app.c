@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * app: any application, run by commands.
+ * app: any application, run by commands or as a systemd unit.
  *
  * Running means: its main process, known by number and start time, lives; with OCF_CHECK_LEVEL 10 its light probes answer as well, with 20
  * the deep ones too. Processes without their main one are a failure (1), none at all is "not running" (7): nothing else is looked
  * at for that, so that a node whose copy of the program lies on a volume that is mounted elsewhere answers 7.
  *
  * Stop has succeeded when no process of the application is seen any more: of its cgroup, or where none could be made, of its session
- * and with its mark.
+ * and with its mark. Of a unit systemd says both: active, and inactive or failed with an empty cgroup.
  */
 #include <string.h>
 
 #include "agent/agent.h"
 #include "health/application.h"
 #include "health/probe.h"
+#include "health/unit.h"
 
 struct app_config {
     struct application application;
@@ -60,7 +61,12 @@ static const char *const types[] = { "auto", "foreground", "daemon", NULL };
 #define APP_DURATION(member) PARAM_DURATION(struct app_config, application.member)
 
 static const struct param params[] = {
-    { "start", APP_TEXT(start), .required = true, .aliases = NAMES("binfile"), .check = check_command,
+    { "unit", APP_TEXT(unit), .unique_group = "unit", .check = unit_name_check,
+      .shortdesc = "systemd unit that runs the application",
+      .longdesc = "Either this or start is wanted. The unit is started, stopped and judged over D-Bus; it is never enabled, and "
+                  "should be disabled, since the cluster alone decides where it runs. Of the other parameters those of "
+                  "probes, monitor, failures, settle and stop_timeout apply." },
+    { "start", APP_TEXT(start), .aliases = NAMES("binfile"), .check = check_command,
       .shortdesc = "command that starts the application",
       .longdesc = "Blanks separate its words; '...' keeps every byte, \"...\" every byte but \\\" and \\\\, and a "
                   "backslash keeps the byte behind it. Nothing else is interpreted, unless shell=true. The command may "
@@ -126,6 +132,18 @@ static const struct param params[] = {
       .longdesc = "Until then it answers 190, degraded. A process that is gone fails at once." },
     {}
 };
+
+static enum ocf_code check_config(struct agent_run *run, const void *config)
+{
+    const struct application *application = &((const struct app_config *)config)->application;
+
+    if (!application->unit && !application->start)
+        return agent_fail(run, OCF_ERR_CONFIGURED, "one of the parameters start and unit is wanted");
+    if (application->unit && (application->start || application->stop || application->pidfile))
+        return agent_fail(run, OCF_ERR_CONFIGURED,
+                          "parameter unit does not go with start, stop or pidfile: systemd starts and stops it");
+    return OCF_SUCCESS;
+}
 
 /* What the parameters do not say: the resource's name, and where its record lies. */
 static int prepare(struct agent_run *run, const void *config, struct application *ret)
@@ -196,14 +214,13 @@ static enum ocf_code app_monitor(struct agent_run *run, const void *config)
     int r;
 
     (void)prepare(run, config, &application);
-    r = application_look(&application, &view, &why);
+    r = application_look(&application, run->deadline, &view, &why);
     if (r < 0)
         return agent_fail(run, OCF_ERR_GENERIC, "%s", reason(&why, r));
     if (view.state == APPLICATION_ABSENT)
-        return agent_fail(run, OCF_NOT_RUNNING, "%s is not running, no process of it is on this node", run->instance);
+        return agent_fail(run, OCF_NOT_RUNNING, "%s", view.detail);
     if (view.state == APPLICATION_REMNANT)
-        return agent_fail(run, OCF_ERR_GENERIC,
-                          "the main process of %s is gone but others of it remain; a stop will end them", run->instance);
+        return agent_fail(run, OCF_ERR_GENERIC, "%s; a stop will end it", view.detail);
     return ask(run, config, &application, &view.set);
 }
 
@@ -245,7 +262,7 @@ static enum ocf_code app_reload(struct agent_run *run, const void *config)
     int r;
 
     (void)prepare(run, config, &application);
-    if (!application.reload)
+    if (!application.reload && !application.unit)
         return agent_fail(run, OCF_ERR_UNIMPLEMENTED, "parameter reload is not set");
     r = application_reload(&application, run->deadline, &why);
     return r < 0 ? agent_fail(run, code_of(r), "%s", reason(&why, r)) : OCF_SUCCESS;
@@ -273,8 +290,8 @@ static const unsigned int depths[] = { 0, 10, 20, UINT_MAX };
 static const struct agent agent = {
     .name = "app",
     .shortdesc = "Runs any application and probes it",
-    .longdesc = "Runs an application by a start command, and a stop command where it has one, as the user and in the "
-                "directory that it wants.\n\n"
+    .longdesc = "Runs an application as a systemd unit, or by a start command, and a stop command where it has one, as the "
+                "user and in the directory that it wants.\n\n"
                 "Its processes are known by a control group of their own, or where none can be made by session and "
                 "environment, and the main one by its start time: a pid that was given to another process is never "
                 "taken for it. A start ends when the probes answer. A stop ends when no process is left.",
@@ -282,6 +299,7 @@ static const struct agent agent = {
     .actions = actions,
     .config_size = sizeof(struct app_config),
     .depths = depths,
+    .check_config = check_config,
 };
 
 int main(int argc, char *argv[])

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/number.h"
+#include "health/application_unit.h"
 #include "health/probe.h"
 #include "health/reply.h"
 
@@ -96,10 +97,24 @@ static int judge_processes(const struct application *application, struct applica
     return 0;
 }
 
-int application_look(const struct application *application, struct application_view *ret, struct text_buffer *why)
+static void describe_state(const struct application *application, struct application_view *view)
+{
+    static const char *const words[] = {
+        [APPLICATION_ABSENT] = "is not running, no process of it is on this node",
+        [APPLICATION_RUNNING] = "is running",
+        [APPLICATION_REMNANT] = "has lost its main process, or was not started to the end, but processes of it remain",
+    };
+
+    (void)text_format(view->detail, sizeof(view->detail), "%s %s", application->name, words[view->state]);
+}
+
+int application_look(const struct application *application, struct deadline deadline, struct application_view *ret,
+                     struct text_buffer *why)
 {
     int r = -ENOENT;
 
+    if (application->unit)
+        return application_unit_look(application, deadline, ret, why);
     memset(ret, 0, sizeof(*ret));
     if (application->state_path[0])
         r = application_record_read(application->state_path, &ret->record);
@@ -122,6 +137,8 @@ int application_look(const struct application *application, struct application_v
     r = judge_processes(application, ret);
     if (r < 0)
         text_buffer_printf(why, "can't see the processes of %s: %s", application->name, strerror(-r));
+    else
+        describe_state(application, ret);
     return r;
 }
 
@@ -249,6 +266,8 @@ int application_command_run(const struct application *application, const char *w
 
 int application_reload(const struct application *application, struct deadline deadline, struct text_buffer *why)
 {
+    if (application->unit)
+        return application_unit_reload(application, deadline, why);
     return application_command_run(application, "reload", application->reload, deadline, why);
 }
 

@@ -24,6 +24,7 @@ enum application_type {
 
 struct application {
     const char *name;     /* the resource's */
+    const char *unit;     /* a systemd unit that runs it, instead of the commands; or NULL */
     const char *start;    /* command lines, split by text_split_command; NULL: none */
     const char *arguments; /* added to the start command */
     const char *stop;
@@ -55,10 +56,12 @@ struct application_view {
     enum application_state state;
     struct process_set set;
     struct application_record record;
+    char detail[400]; /* the state in words */
 };
 
 /* Looks. Changes nothing. Returns 0, or -errno with why when it could not be told. */
-int application_look(const struct application *application, struct application_view *ret, struct text_buffer *why);
+int application_look(const struct application *application, struct deadline deadline, struct application_view *ret,
+                     struct text_buffer *why);
 
 /* Asks the probes of the tiers up to the depth (10: light, 20: deep), the monitor command before them. Returns like probe_list_run. */
 int application_ask(const struct application *application, const struct process_set *set, unsigned int depth,
@@ -73,7 +76,7 @@ int application_start(const struct application *application, struct deadline dea
  * why. A warning on what did not go as wished is appended to why also where it returns 0. */
 int application_stop(const struct application *application, struct deadline deadline, struct text_buffer *why);
 
-/* Runs the reload command. Returns 0 or -errno with why. */
+/* Runs the reload command, or the unit's own reload. Returns 0 or -errno with why. */
 int application_reload(const struct application *application, struct deadline deadline, struct text_buffer *why);
 
 /* "TERM", "SIGINT" or "2". Returns the number, or -EINVAL. Pure. */

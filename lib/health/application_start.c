@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/number.h"
-#include "health/application.h"
+#include "health/application_unit.h"
 
 /* Of the action's time, this share is kept to end what did not become ready. */
 #define READY_SHARE_PERCENT 85
@@ -299,7 +299,7 @@ int application_start(const struct application *application, struct deadline dea
 
     if (lock_fd < 0)
         return lock_fd;
-    r = application_look(application, &view, why);
+    r = application_look(application, deadline, &view, why);
     if (r < 0)
         return r;
     if (view.state == APPLICATION_RUNNING)
@@ -313,5 +313,7 @@ int application_start(const struct application *application, struct deadline dea
             return r;
         }
     }
+    if (application->unit)
+        return application_unit_start(application, deadline, why);
     return start_processes(application, &view, deadline, why);
 }

@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/number.h"
-#include "health/application.h"
+#include "health/application_unit.h"
 
 /* The share of the time left that each step may take. What they leave is for SIGKILL. */
 #define COMMAND_PERCENT 60
@@ -136,6 +136,8 @@ int application_stop_locked(const struct application *application, const struct 
     char path[PATH_MAX];
     int r;
 
+    if (application->unit)
+        return application_unit_stop(application, deadline, why);
     if (view->state != APPLICATION_ABSENT && application->stop)
         run_stop_command(application, &view->set, deadline, why);
     r = application_end_processes(application, &view->set, &view->record.main, deadline, why);
@@ -161,6 +163,6 @@ int application_stop(const struct application *application, struct deadline dead
         if (lock_fd < 0 && lock_fd != -EROFS && lock_fd != -ENOSPC)
             return lock_fd;
     }
-    r = application_look(application, &view, why);
+    r = application_look(application, deadline, &view, why);
     return r < 0 ? r : application_stop_locked(application, &view, deadline, why);
 }

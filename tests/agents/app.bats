@@ -214,7 +214,7 @@ main_pid() { on_node "sed -n 's/^main \([0-9]*\) .*/\1/p' /run/vigil/app/${1:-te
   wait_until 5 has_members 1
   app monitor start="$fake escape"
   assert_code 1
-  assert_reason 'main process of test is gone but others of it remain'
+  assert_reason 'test has lost its main process'
   on_node "pkill -KILL -f 'fake_servic[e] stubborn'"
   wait_until 5 has_members 0
   app monitor start="$fake escape"
