@@ -131,6 +131,7 @@ static void test_nothing_is_inherited(void **state)
     sigset_t all, old;
 
     (void)state;
+    assert_true(fd >= 0);
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_BLOCK, &all, &old);
     (void)signal(SIGPIPE, SIG_IGN);
