@@ -92,7 +92,7 @@ int probe_ask_http(const struct probe_url *url, const struct probe_context *cont
 {
     _cleanup_close_ int fd = probe_connect(url, deadline, why);
     _cleanup_free_ struct answer *answer = NULL;
-    struct http_head head;
+    struct http_head head = { 0 };
     size_t length;
     int r;
 

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
@@ -308,14 +309,20 @@ bool process_set_contains(const struct process_set *set, pid_t pid)
 /* Field 4 of /proc/PID/stat: proc(5). Returns 0 when it could not be read. */
 static pid_t parent_of(pid_t pid)
 {
-    char path[40], text[1024], *end;
-    long parent = 0;
+    _cleanup_free_ char *text = NULL;
+    char path[40], number[24];
+    const char *cursor, *word;
+    size_t length = 0;
+    int64_t parent = 0;
 
     (void)text_format(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-    if (file_read_line(path, text, sizeof(text)) < 0)
+    if (file_read(path, 4096, &text, NULL) < 0)
         return 0;
-    end = strrchr(text, ')');
-    if (!end || sscanf(end + 1, " %*c %ld", &parent) != 1)
+    /* Behind the command name, which may hold anything: the state, then the parent. */
+    cursor = strrchr(text, ')');
+    if (!cursor++ || !text_next_word(&cursor, " ", &word, &length) || !text_next_word(&cursor, " ", &word, &length))
+        return 0;
+    if (text_format(number, sizeof(number), "%.*s", (int)length, word) < 0 || number_parse(number, 0, INT_MAX, &parent) < 0)
         return 0;
     return (pid_t)parent;
 }

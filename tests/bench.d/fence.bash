@@ -14,7 +14,7 @@ section_fence() {
     . "$source_root/tests/lib/bmc.bash"
     power=$(bmc_power_program "$work" bench) && bmc_start bench "$work" 127.0.0.1 $port "$power" || return 1
     (umask 077 && printf '%s\n' "$BMC_PASSWORD" >"$work/bmc.password")
-    common=(ip=127.0.0.1 ipport=$port "username=$BMC_USER" cipher=3)
+    common=(ip=127.0.0.1 "ipport=$port" "username=$BMC_USER" cipher=3)
     local stock=("${common[@]}" "password=$BMC_PASSWORD" lanplus=1) ours=("${common[@]}" "password_file=$work/bmc.password")
     fence_input stock.status "${stock[@]}" action=status
     fence_input stock.off "${stock[@]}" action=off

@@ -65,7 +65,7 @@ service_stock_fencing() {
   for ((number = 1; number <= ${#LAB_NODES[@]}; number++)); do
     delay=$([ $number -eq 2 ] && echo "pcmk_delay_base=3s")
     # shellcheck disable=SC2086 # at most one word
-    service_pcs -f /root/cib.xml stonith create "fence-n$number" fence_ipmilan ip=198.51.100.$((100 + number)) \
+    service_pcs -f /run/cib.xml stonith create "fence-n$number" fence_ipmilan ip=198.51.100.$((100 + number)) \
       username="$BMC_USER" password="$BMC_PASSWORD" lanplus=1 cipher=3 pcmk_host_list="n$number" $delay || return 1
   done
 }
@@ -78,7 +78,7 @@ service_vigil_fencing() {
   for ((number = 1; number <= ${#LAB_NODES[@]}; number++)); do
     map+="n$number=198.51.100.$((100 + number));"
   done
-  service_pcs -f /root/cib.xml stonith update fence hosts="${map%;}"
+  service_pcs -f /run/cib.xml stonith update fence hosts="${map%;}"
 }
 
 # The same command on each node, with the same standard input.
@@ -93,9 +93,9 @@ lab_exec_all() {
 service_configure() {
   local agents=$1 recipe=$LAB_SOURCE/../../xml/recipes/postgresql.xml
   [ "$agents" != stock ] || recipe=$LAB_SOURCE/stock.xml
-  lab_exec "${LAB_NODES[0]}" cp /dev/stdin /root/cib.xml < "$recipe" || return 1
+  lab_exec "${LAB_NODES[0]}" cp /dev/stdin /run/cib.xml < "$recipe" || return 1
   "service_${agents}_fencing" || return 1
-  service_pcs cluster cib-push /root/cib.xml --config
+  service_pcs cluster cib-push /run/cib.xml --config
 }
 
 # --- looking: what each node's kernel says, not what the cluster believes ---
@@ -216,6 +216,7 @@ watch_loop() {
       pids+=("$(< "$pid")")
     done
     for what in "net/fib_trie:|-- $SERVICE_ADDRESS" "mountinfo: $SERVICE_FOLDER "; do
+      # shellcheck disable=SC2046 # one word for each process
       count=$(grep -lsF -- "${what#*:}" $(printf "/proc/%s/${what%%:*} " "${pids[@]}") | wc -l)
       [ "$count" -le 1 ] || echo "$EPOCHREALTIME $what on $count nodes" >> "$LAB/log/watch.violations"
     done

@@ -11,8 +11,14 @@ build_with() {
   mkdir -p "$folder"
   cd "$folder"
   [ -f config.status ] || "$VIGIL_SOURCE/configure" --enable-werror -q "$@"
-  make -s V=1 -j2 all
+  build_all
   make -s V=1 -j2 check TESTS=
+}
+
+# The Makefile first and alone: config.status runs a make that would look for the job server of ours.
+build_all() {
+  make -s Makefile
+  make -s V=1 -j2 all
 }
 
 cached() {
@@ -31,12 +37,13 @@ cached() {
   build_with clang CC="$(cached clang)"
 }
 
+# Without one of its checks: gcc 12 takes variables with a cleanup attribute, initialised to NULL, for uninitialized. valgrind looks at that.
 @test "gcc -fanalyzer" {
   local folder=$VIGIL_BUILD/analyzer
   mkdir -p "$folder"
   cd "$folder"
-  [ -f config.status ] || "$VIGIL_SOURCE/configure" --enable-werror -q CC="$(cached gcc)" CFLAGS="-O1 -fanalyzer"
-  make -s V=1 -j2 all
+  [ -f config.status ] || "$VIGIL_SOURCE/configure" --enable-werror -q CC="$(cached gcc)" CFLAGS="-O1 -fanalyzer -Wno-analyzer-use-of-uninitialized-value"
+  build_all
 }
 
 @test "cppcheck" {
