@@ -67,7 +67,8 @@ assert_agents_accept() {
         crm -F configure load update "$BATS_TEST_TMPDIR/commands" >"$BATS_TEST_TMPDIR/crm.log" 2>&1 ||
         { cat "$BATS_TEST_TMPDIR/crm.log" >&2; return 1; }
     cat "$BATS_TEST_TMPDIR/crm.log"
-    refute grep -iE 'error|warning|not (found|installed)' "$BATS_TEST_TMPDIR/crm.log"
+    # A configuration without nodes has no quorum.
+    refute grep -iE 'error|warning|not (found|installed)' <(grep -v 'lack of quorum' "$BATS_TEST_TMPDIR/crm.log")
     assert_cib_complete
     assert_agents_accept
 }
