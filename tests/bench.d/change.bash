@@ -26,7 +26,7 @@ section_change() {
     local mount=(device="$device" directory="$work/change.mount" fstype=ext4)
     item_of mount.stock 0 stock Filesystem start "${mount[@]}"; start=("${item[@]}")
     item_of umount.stock 0 stock Filesystem stop "${mount[@]}"; stop=("${item[@]}")
-    mount+=(require_quorum=no)
+    mount+=(quorum=ignore)
     item_of mount.ours 0 ours san-volume start "${mount[@]}"; ours_start=("${item[@]}")
     item_of umount.ours 0 ours san-volume stop "${mount[@]}"; ours_stop=("${item[@]}")
     MEASURE_OPTIONS=()

@@ -39,15 +39,15 @@ section_growth() {
     machine_loops+=("$device")
     mkdir -p "$work/growth.mount"
     local mount=(device="$device" directory="$work/growth.mount" fstype=ext4)
-    agent_once ours san-volume start "${mount[@]}" require_quorum=no || return 1
+    agent_once ours san-volume start "${mount[@]}" quorum=ignore || return 1
     growth_done=0
     for count in 1 10 100 1000; do
         growth_mounts $count || return 1
         item_of "volume$count.stock" 0 stock Filesystem monitor "${mount[@]}"; stock=("${item[@]}")
-        item_of "volume$count.ours" 0 ours san-volume monitor "${mount[@]}" require_quorum=no; ours=("${item[@]}")
+        item_of "volume$count.ours" 0 ours san-volume monitor "${mount[@]}" quorum=ignore; ours=("${item[@]}")
         measured "${stock[@]}" ::: "${ours[@]}" || return 1
         report "Filesystem / san-volume, $count" cpu "volume$count.stock" "volume$count.ours"
     done
     report "san-volume: 1 / 1000" cpu volume1.ours volume1000.ours 1.5x
-    agent_once ours san-volume stop "${mount[@]}" require_quorum=no
+    agent_once ours san-volume stop "${mount[@]}" quorum=ignore
 }

@@ -12,7 +12,7 @@ section_monitor() {
 
     local address=(ip=198.51.100.20 cidr_netmask=24 nic=bench0)
     local stock_mount=(device="$stock_device" directory="$work/stock.mount" fstype=ext4)
-    local ours_mount=(device="$ours_device" directory="$work/ours.mount" fstype=ext4 require_quorum=no)
+    local ours_mount=(device="$ours_device" directory="$work/ours.mount" fstype=ext4 quorum=ignore)
     local stock_program=(binfile=/bin/sleep cmdline_options=infinity pidfile="$work/stock.pid" user=root)
     local ours_program=("start=/bin/sleep infinity")
 
