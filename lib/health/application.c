@@ -123,17 +123,14 @@ int application_look(const struct application *application, struct deadline dead
         text_buffer_printf(why, "can't read %s: %s", application->state_path, strerror(-r));
         return r;
     }
-    if (r == 0 && ret->record.cgroup[0]) {
-        (void)text_copy(ret->set.cgroup, sizeof(ret->set.cgroup), ret->record.cgroup);
-    } else {
-        if (process_set_locate(application->name, &ret->set) < 0) {
-            text_buffer_printf(why, "the name %s is too long", application->name);
-            return -ENAMETOOLONG;
-        }
-        if (r == 0)
-            ret->set.cgroup[0] = '\0';
+    if (process_set_locate(application->name, &ret->set) < 0) {
+        text_buffer_printf(why, "the name %s is too long", application->name);
+        return -ENAMETOOLONG;
     }
+    if (r == 0)
+        (void)text_copy(ret->set.cgroup, sizeof(ret->set.cgroup), ret->record.cgroup);
     ret->set.session = ret->record.session;
+    ret->set.main = ret->record.main;
     r = judge_processes(application, ret);
     if (r < 0)
         text_buffer_printf(why, "can't see the processes of %s: %s", application->name, strerror(-r));

@@ -85,7 +85,11 @@ int application_record_read(const char *path, struct application_record *ret)
     size_t length = 0;
     int r = file_read(path, RECORD_LIMIT, &text, &length);
 
-    return r < 0 ? r : application_record_parse(text, length, ret);
+    if (r == 0)
+        r = application_record_parse(text, length, ret);
+    if (r < 0)
+        memset(ret, 0, sizeof(*ret)); /* half a record names a process that is none of ours */
+    return r;
 }
 
 int application_record_write(const char *path, const struct application_record *record)

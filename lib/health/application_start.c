@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
@@ -116,8 +117,8 @@ static int judge_ended(const struct application *application, const struct launc
     }
     r = process_set_populated(set);
     if (r == 0) {
-        text_buffer_printf(why, "%s ended before it was ready, no process is left of it, %s", application->name,
-                           remedy);
+        text_buffer_printf(why, "%s ended before it was ready, no process is left of it (where the command uses su or a login, "
+                                "set user= instead), %s", application->name, remedy);
         return -ECHILD;
     }
     return r < 0 ? r : 0;
@@ -137,11 +138,37 @@ static int write_pidfile(const struct application *application, const struct pro
     return file_write(application->pidfile, 0644, text, (size_t)length);
 }
 
+/* The process that the pidfile names where nothing else ties it to the application (a login left the cgroup, cleared the environment and made
+ * a session): it counts when both it and the file's text are younger than the start command. */
+static int adopt_pidfile(const struct application *application, const struct launch *launch,
+                         struct process_identity *ret)
+{
+    struct process_identity own, named;
+    struct stat status;
+    struct timespec now;
+    char text[64];
+    int64_t pid, file_age_ms;
+
+    if (file_read_line(application->pidfile, text, sizeof(text)) < 0 || stat(application->pidfile, &status) < 0 ||
+        number_parse(text_trim(text), 1, INT32_MAX, &pid) < 0 || process_identify((pid_t)pid, &named) < 0 ||
+        process_identify(getpid(), &own) < 0 || named.start_ticks < own.start_ticks)
+        return -ESRCH;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    file_age_ms = (now.tv_sec - status.st_mtim.tv_sec) * 1000 + (now.tv_nsec - status.st_mtim.tv_nsec) / 1000000;
+    if (file_age_ms < 0 || (uint64_t)file_age_ms > deadline_now_ms() - launch->began_ms)
+        return -ESRCH;
+    *ret = named;
+    return 0;
+}
+
 static bool find_main_by_pidfile(const struct application *application, const struct launch *launch,
                                  struct application_view *view)
 {
-    if (application_read_pidfile(application, &view->set, &view->record.main) == 0)
+    if (application_read_pidfile(application, &view->set, &view->record.main) == 0 ||
+        adopt_pidfile(application, launch, &view->record.main) == 0) {
+        view->set.main = view->record.main;
         return true;
+    }
     if (launch->ended || application->type == APPLICATION_DAEMON || !has_settled(application, launch) ||
         view->record.session.pid <= 0)
         return false;
@@ -182,6 +209,8 @@ static int look_ready(const struct application *application, struct launch *laun
 
     look_at_command(launch);
     if (launch->ended) {
+        /* Adopts what the pidfile names, before it is judged that nothing is left. */
+        (void)find_main(application, launch, view);
         r = judge_ended(application, launch, &view->set, why);
         if (r < 0)
             return r;

@@ -21,7 +21,7 @@
 /* The first PID namespace's inode: PROC_PID_INIT_INO of include/linux/proc_ns.h, unchanged since 3.8. */
 #define FIRST_PID_NAMESPACE 0xEFFFFFFCU
 /* How much of a process's environment is looked at. */
-#define ENVIRON_LIMIT (1 << 20)
+#define ENVIRON_LIMIT (8 << 20) /* execve(2): arguments and environment together have at most 6 MiB */
 /* Between two looks where the kernel gives no event. */
 #define LOOK_AGAIN_MS 20
 
@@ -192,15 +192,13 @@ bool process_set_environ_marked(const char *bytes, size_t length, const char *ma
 
 /* A process started behind the leader, in the leader's session. The kernel does not give a number away again as long as it names a
  * session, but a later program may have taken the number of a session that is gone: then the leader's start time differs. */
-static bool in_session(const struct process_set *set, pid_t pid)
+static bool in_session(const struct process_identity *session, const struct process_identity *process)
 {
-    struct process_identity leader, process;
+    struct process_identity leader;
 
-    if (set->session.pid <= 0 || getsid(pid) != set->session.pid)
+    if (session->pid <= 0 || getsid(process->pid) != session->pid || process->start_ticks < session->start_ticks)
         return false;
-    if (process_identify(set->session.pid, &leader) == 0 && leader.start_ticks != set->session.start_ticks)
-        return false;
-    return process_identify(pid, &process) == 0 && process.start_ticks >= set->session.start_ticks;
+    return process_identify(session->pid, &leader) < 0 || leader.start_ticks == session->start_ticks;
 }
 
 /* 1 or 0; -errno where neither could be told. */
@@ -217,7 +215,8 @@ static int proc_is_member(const struct process_set *set, pid_t pid)
     r = process_identify(pid, &identity);
     if (r < 0)
         return r == -ESRCH ? 0 : r;
-    if (in_session(set, pid))
+    if (in_session(&set->session, &identity) || in_session(&set->main, &identity) ||
+        (pid == set->main.pid && identity.start_ticks == set->main.start_ticks))
         return 1;
     (void)text_format(path, sizeof(path), "/proc/%ld/environ", (long)pid);
     r = file_read(path, ENVIRON_LIMIT, &text, &length);
@@ -231,6 +230,7 @@ static int proc_list(const struct process_set *set, pid_t *pids, size_t size)
 {
     _cleanup_closedir_ DIR *directory = opendir("/proc");
     const struct dirent *entry;
+    bool sees_itself = false;
     int count = 0;
 
     if (!directory)
@@ -241,13 +241,15 @@ static int proc_list(const struct process_set *set, pid_t *pids, size_t size)
 
         if (number_parse(entry->d_name, 1, INT32_MAX, &pid) < 0)
             continue;
+        sees_itself = sees_itself || pid == getpid();
         r = proc_is_member(set, (pid_t)pid);
         if (r < 0)
             return r;
         if (r == 1 && (size_t)count++ < size)
             pids[count - 1] = (pid_t)pid;
     }
-    return count;
+    /* Nothing is mounted there, or the processes of other namespaces. */
+    return sees_itself ? count : -EPERM;
 }
 
 static int proc_wait_empty(const struct process_set *set, struct deadline deadline)
@@ -264,17 +266,45 @@ static int proc_wait_empty(const struct process_set *set, struct deadline deadli
 
 int process_set_populated(const struct process_set *set)
 {
-    int r;
+    int r = set->cgroup[0] ? cgroup_populated(set) : 0;
 
-    if (set->cgroup[0])
-        return cgroup_populated(set);
-    r = proc_list(set, NULL, 0);
+    if (r == 0)
+        r = proc_list(set, NULL, 0);
     return r < 0 ? r : r > 0;
+}
+
+static bool is_among(pid_t pid, const pid_t *pids, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (pids[i] == pid)
+            return true;
+    return false;
+}
+
+/* Puts those behind the `count` members of the cgroup that are not among them. Returns the sum, or -errno. */
+static int add_escaped(const struct process_set *set, pid_t *pids, int count, size_t size)
+{
+    enum { ESCAPED = 4096 };
+    _cleanup_free_ pid_t *found = calloc(ESCAPED, sizeof(*found));
+    int listed = count < (int)size ? count : (int)size;
+    int more = found ? proc_list(set, found, ESCAPED) : -ENOMEM;
+
+    for (int i = 0; i < more && i < ESCAPED; i++) {
+        if (is_among(found[i], pids, listed))
+            continue;
+        if ((size_t)count++ < size)
+            pids[count - 1] = found[i];
+    }
+    return more < 0 ? more : count;
 }
 
 int process_set_list(const struct process_set *set, pid_t *pids, size_t size)
 {
-    return set->cgroup[0] ? cgroup_list(set, pids, size) : proc_list(set, pids, size);
+    int count = set->cgroup[0] ? cgroup_list(set, pids, size) : 0;
+
+    if (count < 0 || size == 0)
+        return count;
+    return set->cgroup[0] ? add_escaped(set, pids, count, size) : proc_list(set, pids, size);
 }
 
 /* True when a line "0::PATH" of /proc/PID/cgroup (cgroups(7)) names the cgroup or one below it. PATH begins at the reader's cgroup
@@ -300,10 +330,10 @@ bool process_set_contains(const struct process_set *set, pid_t pid)
     _cleanup_free_ char *text = NULL;
     char path[40];
 
-    if (!set->cgroup[0])
-        return proc_is_member(set, pid) == 1;
     (void)text_format(path, sizeof(path), "/proc/%ld/cgroup", (long)pid);
-    return file_read(path, 65536, &text, NULL) == 0 && cgroup_line_names(text, set->cgroup);
+    if (set->cgroup[0] && file_read(path, 65536, &text, NULL) == 0 && cgroup_line_names(text, set->cgroup))
+        return true;
+    return proc_is_member(set, pid) == 1;
 }
 
 /* Field 4 of /proc/PID/stat: proc(5). Returns 0 when it could not be read. */
@@ -325,14 +355,6 @@ static pid_t parent_of(pid_t pid)
     if (text_format(number, sizeof(number), "%.*s", (int)length, word) < 0 || number_parse(number, 0, INT_MAX, &parent) < 0)
         return 0;
     return (pid_t)parent;
-}
-
-static bool is_among(pid_t pid, const pid_t *pids, int count)
-{
-    for (int i = 0; i < count; i++)
-        if (pids[i] == pid)
-            return true;
-    return false;
 }
 
 int process_set_find_main(const struct process_set *set, struct process_identity *ret)
@@ -372,14 +394,13 @@ static void signal_member(const struct process_set *set, pid_t pid, int signal)
 int process_set_signal(const struct process_set *set, int signal)
 {
     enum { MEMBERS = 65536 };
-    _cleanup_free_ pid_t *pids = NULL;
+    _cleanup_free_ pid_t *pids = calloc(MEMBERS, sizeof(*pids));
     int count;
 
-    if (set->cgroup[0] && signal == SIGKILL && cgroup_kill(set) == 0)
-        return 0;
-    pids = calloc(MEMBERS, sizeof(*pids));
     if (!pids)
         return -ENOMEM;
+    if (set->cgroup[0] && signal == SIGKILL)
+        (void)cgroup_kill(set);
     count = process_set_list(set, pids, MEMBERS);
     for (int i = 0; i < count && i < MEMBERS; i++)
         signal_member(set, pids[i], signal);
@@ -388,7 +409,9 @@ int process_set_signal(const struct process_set *set, int signal)
 
 int process_set_wait_empty(const struct process_set *set, struct deadline deadline)
 {
-    return set->cgroup[0] ? cgroup_wait_empty(set, deadline) : proc_wait_empty(set, deadline);
+    int r = set->cgroup[0] ? cgroup_wait_empty(set, deadline) : 0;
+
+    return r < 0 ? r : proc_wait_empty(set, deadline);
 }
 
 int process_set_remove(const struct process_set *set)

@@ -8,8 +8,10 @@
  * or a double fork (cgroup-v2.rst). It stands at the root of the hierarchy, beside the system's slices, so that it outlives a restart
  * of Pacemaker; its name carries the PID namespace where that is not the first one, since containers share the hierarchy.
  *
- * Where none can be made, the set is what /proc shows: processes that carry the mark in their first environment, and those in the session
- * of the start command. A process that leaves the session and also overwrites its environment is then not found.
+ * What left the cgroup is looked for in /proc as well, since pam_systemd moves whatever goes through su, runuser or a login into a
+ * cgroup of its own: processes that carry the mark in their first environment, those in the session of the start command, the main
+ * process and its session. Where no cgroup can be made, these are the whole set. A process that leaves the session and also overwrites its
+ * environment, as PostgreSQL's backends do, is then found only by its main process.
  */
 #include <limits.h>
 #include <stdbool.h>
@@ -22,9 +24,10 @@
 #define PROCESS_SET_MARK "VIGIL_APPLICATION"
 
 struct process_set {
-    char cgroup[512];                /* its folder, or "" where the set is what /proc shows */
+    char cgroup[512];                /* its folder, or "" where none could be made */
     char mark[320];                  /* PROCESS_SET_MARK=NAME */
     struct process_identity session; /* the leader of the start command's session; pid 0: none known */
+    struct process_identity main;    /* a member wherever it went; pid 0: none known */
 };
 
 /* The set of that name, made or not. Changes nothing. Returns 0, or -ENAMETOOLONG. */

@@ -187,6 +187,53 @@ main_pid() { on_node "sed -n 's/^main \([0-9]*\) .*/\1/p' /run/vigil/app/${1:-te
   assert alive respawn
 }
 
+# What pam_systemd does to whatever goes through su, runuser or a login.
+leave_cgroup="echo 0 > \$(ls -d /sys/fs/cgroup/unified 2>/dev/null || echo /sys/fs/cgroup)/cgroup.procs"
+
+@test "an application that left its cgroup is ended by a stop, not called stopped" {
+  app start start="sh -c '$leave_cgroup; exec $fake sleep'" settle=0.2
+  assert_code 0
+  assert has_members 0
+  app monitor start=x
+  assert_code 0
+  app stop start=x
+  assert_code 0
+  refute alive sleep
+}
+
+@test "a child that left the cgroup outlives its main process: a failure, and ended by a stop" {
+  app start settle=0.2 shell=yes start="( $leave_cgroup; exec setsid $fake stubborn ) & exec $fake sleep"
+  assert_code 0
+  wait_until 5 has_members 1
+  on_node "kill -KILL $(main_pid)"
+  wait_until 5 refute alive sleep
+  app monitor start=x
+  assert_code 1
+  app stop start=x @timeout=4000
+  assert_code 0
+  refute alive stubborn
+}
+
+@test "a daemon that left cgroup, session and environment, and named itself in its pidfile" {
+  app start shell=yes type=daemon pidfile=/run/it.pid \
+    start="sleep 0.1; env -i setsid sh -c '$leave_cgroup; $fake sleep & echo \$! > /run/it.pid'"
+  assert_code 0
+  assert has_members 0
+  app stop start=x
+  assert_code 0
+  refute alive sleep
+}
+
+@test "a stop that cannot see processes fails" {
+  app start start="$fake sleep" settle=0.1
+  assert_code 0
+  node_run mount -t tmpfs -o ro tmpfs /proc
+  app stop start=x @timeout=3000
+  node_run umount /proc
+  assert_code 1
+  assert alive sleep
+}
+
 @test "a stale pidfile that names a foreign process: not running, not taken for started, not killed" {
   node_spawn "$fake" respawn
   wait_until 5 alive respawn
