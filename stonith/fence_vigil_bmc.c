@@ -124,7 +124,7 @@ static const struct param params[] = {
     { "ip", PARAM_TEXT(struct bmc_config, ip), .short_option = 'a', .aliases = NAMES("ipaddr"), .check = check_address,
       .shortdesc = "Address of the management controller",
       .longdesc = "IPv4 address, IPv6 address or host name of the one management controller, a port may follow: 192.0.2.11, "
-                  "bmc1.example:9623, [2001:db8::11]:623. For several controllers use hosts." },
+                  "bmc1.example:9623, [2001:db8::11]:623. Name its node by pcmk_host_list; for several controllers use hosts." },
     { "hosts", PARAM_TEXT(struct bmc_config, hosts), .check = check_hosts,
       .shortdesc = "Host map: NODE=ADDRESS of each node's controller",
       .longdesc = "Which management controller belongs to which node, so that one fence device serves several nodes: "
@@ -232,7 +232,9 @@ static int check_addressing(struct fence_run *run, const struct bmc_config *conf
         return fence_fail(run, -EINVAL, "no controller is named: set ip for one, or hosts=\"NODE=ADDRESS ...\" for several");
     if ((config->hosts || config->port_as_ip) && wants_plug && !run->plug)
         return fence_fail(run, -EINVAL, "action %s needs a plug: the name of the node, as hosts has it", run->action);
-    return config->hosts && run->plug ? find_endpoint(run, config, &endpoint) : 0;
+    if (!config->hosts || !run->plug || text_equal(run->action, "validate-all"))
+        return 0; /* Pacemaker validates with a made-up node */
+    return find_endpoint(run, config, &endpoint);
 }
 
 static int check_secrets(struct fence_run *run, const struct bmc_config *config)
@@ -510,15 +512,19 @@ static uint64_t share_of_round(const char *hosts)
     return share < HOST_LEAST_MS ? HOST_LEAST_MS : share > 2 * (uint64_t)STEP_MS ? 2 * (uint64_t)STEP_MS : share;
 }
 
-/* One controller without a map: a monitor looks at it; its nodes' names are not known. */
-static int list_without_map(struct fence_run *run, const struct bmc_config *config)
+/* One controller without a map: a monitor looks at it; whose it is can only be told where the device has a plug. */
+static int list_without_map(struct fence_run *run, const struct bmc_config *config, fence_emit emit)
 {
-    enum power_state state;
+    enum power_state state = POWER_UNKNOWN;
 
     if (text_equal(run->action, "monitor") && has_one_controller(run, config))
         return bmc_power_get(run, config, &state);
     if (text_equal(run->action, "monitor"))
         return 0; /* port_as_ip: there is nothing to look at without a plug */
+    if (run->plug && text_equal(run->action, "list")) {
+        emit(run, run->plug, NULL, state);
+        return 0;
+    }
     return fence_fail(run, -EOPNOTSUPP, "which node this controller belongs to is not known here: set hosts, or pcmk_host_list");
 }
 
@@ -529,7 +535,7 @@ static int bmc_list(struct fence_run *run, const void *data, fence_emit emit)
     struct bmc_round round = { .run = run, .config = config, .emit = emit, .look = !text_equal(run->action, "list") };
 
     if (!config->hosts)
-        return list_without_map(run, config);
+        return list_without_map(run, config, emit);
     round.each_ms = share_of_round(config->hosts);
     (void)host_map_walk(config->hosts, strlen(config->hosts), (uint16_t)config->port, visit_host, &round, &why);
     if (!round.look || text_equal(run->action, "list-status") || round.failed == 0)

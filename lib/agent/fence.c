@@ -9,16 +9,19 @@
 
 #include "agent/fence_options.h"
 #include "agent/metadata.h"
+#include "base/child.h"
 
 #define INPUT_LIMIT 65536
 /* Pacemaker writes the options at once; a caller that never closes standard input must not hold us. */
 #define INPUT_TIMEOUT_MS 10000
+#define RECORD_TIMEOUT_MS 1000
 
 static const char *const power_names[] = { [POWER_UNKNOWN] = "UNKNOWN", [POWER_OFF] = "OFF", [POWER_ON] = "ON" };
 
 int fence_fail(struct fence_run *run, int error, const char *format, ...)
 {
     _cleanup_free_ char *text = NULL;
+    const char *plug = run->plug ? run->plug : "the device";
     va_list arguments;
 
     va_start(arguments, format);
@@ -28,14 +31,50 @@ int fence_fail(struct fence_run *run, int error, const char *format, ...)
         (void)text_make_printable(text);
     if (run->tentative) {
         (void)text_format(run->last_failure, sizeof(run->last_failure), "%s", text ? text : "out of memory");
-        log_info("%s %s: %s", run->action, run->plug ? run->plug : "", run->last_failure);
+        log_info("%s of %s: %s", run->action, plug, run->last_failure);
         return error < 0 ? error : -EIO;
     }
     if (!run->reason_given)
         (void)fprintf(stderr, "%s: %s\n", run->agent->name, text ? text : "out of memory");
+    /* What callers add to the first reason is for whoever debugs. */
+    log_line(run->reason_given ? LOG_DEBUG : LOG_ERR, "%s of %s: %s", run->action ? run->action : "call", plug,
+             text ? text : "out of memory");
     run->reason_given = true;
-    log_error("%s %s: %s", run->action ? run->action : "call", run->plug ? run->plug : "", text ? text : "out of memory");
     return error < 0 ? error : -EIO;
+}
+
+/* ---- records ------------------------------------------------------------------------------------------------------ */
+
+/* A decision for the record of this node. */
+struct decision {
+    const struct fence_run *run;
+    const char *what;
+    const char *evidence;
+};
+
+static int write_decision(void *argument, void *reply _unused_, size_t reply_size _unused_)
+{
+    const struct decision *decision = argument;
+
+    return agent_record(decision->run->agent->name, decision->run->plug ? decision->run->plug : "the device", decision->what,
+                        "%s", decision->evidence);
+}
+
+/* Notes what was decided. A takeover waits for the answer of this program: a disk of this node that hangs must not hold it up. */
+static void _printf_(3, 4) record_decision(const struct fence_run *run, const char *what, const char *format, ...)
+{
+    _cleanup_free_ char *evidence = NULL;
+    struct decision decision = { .run = run, .what = what };
+    va_list arguments;
+    int r;
+
+    va_start(arguments, format);
+    evidence = text_vprintf(format, arguments);
+    va_end(arguments);
+    decision.evidence = evidence ? evidence : "";
+    r = child_call(write_decision, &decision, NULL, 0, NULL, deadline_in(RECORD_TIMEOUT_MS));
+    if (r < 0)
+        log_warning("%s of %s could not be recorded: %s", what, run->plug ? run->plug : "the device", strerror(-r));
 }
 
 /* ---- power: look, act, look until it is seen ---------------------------------------------------------------------- */
@@ -124,8 +163,8 @@ static int switch_power(struct fence_run *run, const void *config, enum power_st
     if (r < 0)
         return fence_fail(run, r, "the power of %s could not be read: %s", plug, strerror(-r));
     if (before == wanted) {
-        (void)agent_record(run->agent->name, plug, wanted == POWER_OFF ? "fence-off" : "fence-on", "already %s; %s",
-                           power_names[wanted], run->evidence);
+        record_decision(run, wanted == POWER_OFF ? "fence-off" : "fence-on", "already %s; %s", power_names[wanted],
+                        run->evidence);
         return 0;
     }
     last = before;
@@ -135,12 +174,12 @@ static int switch_power(struct fence_run *run, const void *config, enum power_st
             break;
     }
     if (r < 0) {
-        (void)agent_record(run->agent->name, plug, "fence-failed", "was %s, wanted %s, seen %s; %s", power_names[before],
-                           power_names[wanted], power_names[last], run->last_failure);
+        record_decision(run, "fence-failed", "was %s, wanted %s, seen %s; %s", power_names[before], power_names[wanted],
+                        power_names[last], run->last_failure);
         return fail_switch(run, wanted, last, r);
     }
-    (void)agent_record(run->agent->name, plug, wanted == POWER_OFF ? "fence-off" : "fence-on", "was %s, seen %s; %s",
-                       power_names[before], power_names[wanted], run->evidence);
+    record_decision(run, wanted == POWER_OFF ? "fence-off" : "fence-on", "was %s, seen %s; %s", power_names[before],
+                    power_names[wanted], run->evidence);
     return 0;
 }
 
@@ -175,7 +214,7 @@ static int cycle_power(struct fence_run *run, const void *config)
     run->options = options;
     if (r < 0)
         return fence_fail(run, r, "timed out: the power of %s was not seen off during its power cycle; use method=onoff", plug);
-    (void)agent_record(run->agent->name, plug, "fence-off", "seen OFF during a power cycle; %s", run->evidence);
+    record_decision(run, "fence-off", "seen OFF during a power cycle; %s", run->evidence);
     return 0;
 }
 
