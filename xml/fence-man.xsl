@@ -42,7 +42,12 @@
   <xsl:value-of select="concat('.SH SEE ALSO', $newline, '.BR vigil (7),', $newline, '.BR pcs (8),', $newline, '.BR crm (8),', $newline, '.BR stonith_admin (8)', $newline)"/>
   <xsl:if test="normalize-space(vendor-url) != ''">
     <xsl:value-of select="concat('.PP', $newline)"/>
-    <xsl:call-template name="line"><xsl:with-param name="text" select="string(vendor-url)"/></xsl:call-template>
+    <!-- A long address may be broken behind a slash. -->
+    <xsl:call-template name="replace">
+      <xsl:with-param name="text"><xsl:call-template name="line"><xsl:with-param name="text" select="string(vendor-url)"/></xsl:call-template></xsl:with-param>
+      <xsl:with-param name="from" select="'/'"/>
+      <xsl:with-param name="to" select="'/\:'"/>
+    </xsl:call-template>
   </xsl:if>
 </xsl:template>
 
