@@ -132,7 +132,7 @@ int route_set_connected(struct netlink *netlink, const struct ip_address *ip, un
 {
     char buffer[NETLINK_REQUEST_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
     struct nlmsghdr *request = netlink_request(buffer, present ? RTM_NEWROUTE : RTM_DELROUTE,
-                                               present ? NLM_F_CREATE | NLM_F_REPLACE : 0);
+                                               present ? NLM_F_CREATE | NLM_F_APPEND : 0);
     struct rtmsg *info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
     struct ip_address network = ip_address_with_host_bits(ip, prefix, false);
     int error;
@@ -148,6 +148,8 @@ int route_set_connected(struct netlink *netlink, const struct ip_address *ip, un
     mnl_attr_put_u32(request, RTA_OIF, index);
     mnl_attr_put(request, RTA_PREFSRC, ip_address_size(ip), ip->bytes);
     error = netlink_call(netlink, request, NULL, NULL, deadline);
+    if (present && error == -EEXIST)
+        return 0;
     if (!present && (error == -ESRCH || error == -ENOENT))
         return 0;
     return error;

@@ -31,8 +31,8 @@ int route_find_connected(struct netlink *netlink, const struct ip_address *ip, u
 /* One lookup, as a packet to the address would do it: *ret is the route that matches (kernel 4.13 or later). Returns 0 or -errno (-ENETUNREACH: no route). */
 int route_look_up(struct netlink *netlink, const struct ip_address *ip, struct route *ret, struct deadline deadline);
 
-/* Adds or removes the route to the network of ip/prefix out of an interface in a table, with ip as its preferred source. Adding one that is there and removing
- * one that is not are success. Returns 0 or -errno. */
+/* Adds or removes the route to the network of ip/prefix out of an interface in a table, with ip as its preferred source. Routes of others to that network
+ * stay as they are. Adding one that is there and removing one that is not are success. Returns 0 or -errno. */
 int route_set_connected(struct netlink *netlink, const struct ip_address *ip, unsigned int prefix, unsigned int index,
                         uint32_t table, bool present, struct deadline deadline);
 
