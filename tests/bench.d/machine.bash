@@ -28,7 +28,9 @@ machine_records() {
 machine_end() {
     local device
     . "$source_root/tests/lib/bmc.bash" 2>/dev/null && bmc_stop_all
+    # Its number may be another's by now: see tests/lib/loop.bash.
     for device in "${machine_loops[@]}"; do
+        [[ "$(losetup -n -O BACK-FILE "$device" 2>/dev/null)" == "$work/"* ]] || continue
         umount -A "$device" 2>/dev/null
         losetup -d "$device" 2>/dev/null
     done

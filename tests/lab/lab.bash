@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+    lab_rack losetup -f --show "$LAB/disk/volume.img" > "$LAB/loop" &&
+    loop_identity "$(cat "$LAB/loop")" > "$LAB/loop-identity" ||# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lab.bash: a cluster of real Corosync and Pacemaker nodes on one machine, in namespaces.
 #
@@ -29,6 +30,8 @@ LAB_VOLUME_SIZE=${LAB_VOLUME_SIZE:-320M}
 export BMC_USER=vigil BMC_PASSWORD=lab-Secret-1
 # shellcheck source=../lib/bmc.bash
 . "$LAB_SOURCE/../lib/bmc.bash"
+# shellcheck source=../lib/loop.bash
+. "$LAB_SOURCE/../lib/loop.bash"
 
 # --- telling ---
 
@@ -368,12 +371,8 @@ lab_attach() {
 
 # A loop device is detached only while it is this lab's: its number may have gone to another since.
 lab_volume_end() {
-  local loop
-  loop=$(cat "$LAB/loop" 2>/dev/null) || return 0
-  [ "$(losetup -n -O BACK-FILE "$loop" 2>/dev/null | grep -cF -- "/volume.img")" != 0 ] || return 0
-  losetup -n -O BACK-FILE "$loop" 2>/dev/null | grep -qF -- "$(basename "$LAB")" || losetup -d "$loop"
-  losetup -d "$loop" 2>/dev/null
-  return 0
+  [ -s "$LAB/loop-identity" ] || return 0
+  loop_detach "$(cat "$LAB/loop")" "$(cat "$LAB/loop-identity")"
 }
 
 # Prints what of the lab is still there.

@@ -32,10 +32,13 @@
 # wait_until SECONDS CMD...   looks every 50 ms until CMD succeeds; fails, and says so, when it did not in time
 # at_end CMD...               runs CMD when the test ends, last one first, however it ends; call common_teardown in teardown
 # unique_name PREFIX          a name that no other test on this machine has
+# loop_identity, loop_detach  loop devices: see loop.bash
 
 bats_require_minimum_version 1.5.0
 
 VIGIL_SOURCE=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+# shellcheck source=tests/lib/loop.bash
+. "$VIGIL_SOURCE/tests/lib/loop.bash"
 VIGIL_BUILD=${VIGIL_BUILD:-$VIGIL_SOURCE/build}
 [ -d "$VIGIL_BUILD" ] || {
   echo "common: no build tree in $VIGIL_BUILD; build first, or set VIGIL_BUILD" >&2
