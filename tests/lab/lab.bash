@@ -1,5 +1,4 @@
-    lab_rack losetup -f --show "$LAB/disk/volume.img" > "$LAB/loop" &&
-    loop_identity "$(cat "$LAB/loop")" > "$LAB/loop-identity" ||# shellcheck shell=bash
+# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lab.bash: a cluster of real Corosync and Pacemaker nodes on one machine, in namespaces.
 #
@@ -137,7 +136,8 @@ lab_bridge() {
 lab_volume_make() {
   lab_rack truncate -s "$LAB_VOLUME_SIZE" "$LAB/disk/volume.img" &&
     lab_rack mkfs.ext4 -q -L vigil-lab "$LAB/disk/volume.img" &&
-    lab_rack losetup -f --show "$LAB/disk/volume.img" > "$LAB/loop" ||
+    lab_rack losetup -f --show "$LAB/disk/volume.img" > "$LAB/loop" &&
+    loop_identity "$(cat "$LAB/loop")" > "$LAB/loop-identity" ||
     lab_fail "cannot make the shared volume"
 }
 
