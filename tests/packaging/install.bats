@@ -29,6 +29,22 @@ assert_agents_in() {
     for name in $(build_fence_agents); do assert test -x "$BATS_TEST_TMPDIR/root$2/$name"; done
 }
 
+# The tree's own files, where git can tell them; an unpacked archive is its own measure.
+source_files() {
+    if [ -e "$VIGIL_SOURCE/.git" ]; then
+        git -C "$VIGIL_SOURCE" -c safe.directory='*' ls-files
+    else
+        (cd "$VIGIL_SOURCE" && find tests xml doc lib agents stonith packaging -type f -not -name '*.o' -not -path '*/.*')
+    fi | grep -vE '^\.(gitignore|clang-format|gitattributes)$' | sort
+}
+
+@test "the archive holds every file of the tree" {
+    local missing
+    missing=$(comm -23 <(source_files) <(cd "$tree" && find . \( -type f -o -type l \) -printf '%P\n' | sort))
+    assert_equal "" "$missing"
+    assert test "$(source_files | wc -l)" -ge 100
+}
+
 @test "the default folders stand below the prefix" {
     build_with --prefix=/opt/vigil
     assert_agents_in /opt/vigil/lib/ocf/resource.d/vigil /opt/vigil/sbin
