@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "agent/metadata.h"
+#include "base/child.h"
 #include "base/file.h"
 #include "base/number.h"
 
@@ -227,23 +228,15 @@ static enum ocf_code run_action(struct agent_run *run)
     return code;
 }
 
-/* A file opened later must not land on 0, 1 or 2, where a child would write into it. */
-static void fill_standard_streams(void)
-{
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0)
-            (void)!open("/dev/null", O_RDWR);
-    }
-}
-
 int agent_main(const struct agent *agent, int argc, char *argv[])
 {
     static char log_name[256]; /* the log keeps it */
     struct agent_run run = { .agent = agent };
     const char *name = argc > 1 ? argv[1] : "";
 
-    fill_standard_streams();
+    child_reserve_streams();
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGCHLD, SIG_DFL); /* ignored by our caller, the kernel would keep our children's exit codes from us */
     if (text_equal(name, "meta-data") || text_equal(name, "metadata")) {
         agent_print_metadata(agent, stdout);
         return fflush(stdout) == 0 ? OCF_SUCCESS : OCF_ERR_GENERIC;

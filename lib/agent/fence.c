@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "agent/fence_options.h"
 #include "agent/metadata.h"
@@ -292,6 +293,9 @@ static int do_monitor(struct fence_run *run, const void *config)
     r = read_power(run, config, &state);
     if (r < 0)
         return fence_fail(run, r, "the power of %s could not be read: %s", run->plug ? run->plug : "the device", strerror(-r));
+    if (state == POWER_UNKNOWN)
+        return fence_fail(run, -EIO, "the device does not say whether %s is on or off, so it could not be fenced",
+                          run->plug ? run->plug : "it");
     return 0;
 }
 
@@ -512,11 +516,10 @@ int fence_main(const struct fence_agent *agent, int argc, char *argv[])
     void *config = calloc(1, agent->config_size ? agent->config_size : 1);
     int code = FENCE_FAILURE;
 
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0)
-            (void)!open("/dev/null", O_RDWR);
-    }
+    child_reserve_streams();
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGCHLD, SIG_DFL); /* ignored by our caller, the kernel would keep our children's exit codes from us */
+    (void)prctl(PR_SET_DUMPABLE, 0); /* passwords */
     log_open(agent->name);
     input.config = config;
     if (text && config)

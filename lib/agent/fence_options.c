@@ -182,7 +182,8 @@ static int read_argument(struct fence_input *input, int argc, char *argv[], int 
     int r;
 
     if (parse_option(input, argv[*place], &argument) < 0) {
-        text_buffer_printf(&input->why, "unknown option '%.64s'; see --help", argv[*place]);
+        text_buffer_printf(&input->why, "unknown option '%.*s'; see --help",
+                           (int)strcspn(argv[*place], "="), argv[*place]); /* what stands behind may be a password */
         return -EINVAL;
     }
     if (argument.secret) {

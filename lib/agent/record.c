@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/child.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -15,8 +16,9 @@
 #define RECORD_FILE RECORD_FOLDER "/decisions.jsonl"
 /* At this size the file becomes decisions.jsonl.1, in the place of an older one. */
 #define RECORD_FILE_LIMIT (1024 * 1024)
-/* A record must never hold up a takeover. */
+/* A record must never hold up a takeover: neither another's lock nor a disk that hangs. */
 #define RECORD_LOCK_MS 1000
+#define RECORD_WRITE_MS 2000
 
 static void append_json(struct text_buffer *line, const char *name, const char *value)
 {
@@ -66,6 +68,13 @@ static int write_line(const char *text, size_t length)
     return fsync(fd) < 0 ? -errno : 0;
 }
 
+static int write_in_child(void *argument, void *reply _unused_, size_t reply_size _unused_)
+{
+    const struct text_buffer *line = argument;
+
+    return write_line(line->text, line->length);
+}
+
 int agent_record(const char *agent, const char *instance, const char *what, const char *format, ...)
 {
     _cleanup_text_buffer_ struct text_buffer line = { 0 };
@@ -89,5 +98,5 @@ int agent_record(const char *agent, const char *instance, const char *what, cons
     text_buffer_append(&line, "}\n", 2);
     if (line.failed)
         return -ENOMEM;
-    return write_line(line.text, line.length);
+    return child_call(write_in_child, &line, NULL, 0, NULL, deadline_in(RECORD_WRITE_MS));
 }

@@ -178,6 +178,8 @@ static int prepare_child(const struct child_spec *spec, const struct child_strea
     int r;
 
     reset_signals();
+    /* Until exec closes them: chdir and exec may hang on a dead file system. */
+    file_leave_locks(-1);
     r = replace_fd(streams->input, STDIN_FILENO, O_RDONLY);
     if (r == 0 && !streams->keep_output)
         r = replace_fd(streams->output, STDOUT_FILENO, O_WRONLY);
@@ -463,12 +465,13 @@ static int receive_all(int fd, void *bytes, size_t length, struct deadline deadl
 }
 
 static _noreturn_ void call_in_child(child_function function, void *argument, void *reply, size_t reply_size, int fd,
-                                     pid_t parent)
+                                     int lock_fd, pid_t parent)
 {
     int result;
 
     reset_signals();
     die_with_parent(parent);
+    file_leave_locks(lock_fd);
     /* Left behind, it must not hold a caller that waits for the end of our output. */
     for (int place = STDIN_FILENO; place <= STDERR_FILENO; place++)
         (void)replace_fd(-1, place, O_RDWR);
@@ -499,7 +502,7 @@ int child_call(child_function function, void *argument, void *reply, size_t repl
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        call_in_child(function, argument, reply, reply_size, write_fd, parent);
+        call_in_child(function, argument, reply, reply_size, write_fd, lock_fd, parent);
     pidfd = pidfd_open(pid, 0);
     cleanup_close(&write_fd);
     write_fd = -1;

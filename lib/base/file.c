@@ -147,10 +147,43 @@ int file_make_directory(const char *path, mode_t mode)
     return 0;
 }
 
+/* The locks that this process has taken. One may be closed by now and its number another file's: so each is known by its inode. */
+static struct {
+    int fd;
+    dev_t device;
+    ino_t inode;
+} locks[8];
+static unsigned int locks_taken;
+
+static int remember_lock(int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    locks[locks_taken % ARRAY_SIZE(locks)].fd = fd;
+    locks[locks_taken % ARRAY_SIZE(locks)].device = status.st_dev;
+    locks[locks_taken % ARRAY_SIZE(locks)].inode = status.st_ino;
+    locks_taken++;
+    return 0;
+}
+
+void file_leave_locks(int kept_fd)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(locks) && i < locks_taken; i++) {
+        struct stat status;
+
+        if (locks[i].fd != kept_fd && fstat(locks[i].fd, &status) == 0 && status.st_dev == locks[i].device &&
+            status.st_ino == locks[i].inode)
+            (void)close(locks[i].fd);
+    }
+}
+
 /* flock has no time-out of its own, and a signal handler would be global: so it is tried at short steps. */
 int file_lock(const char *path, struct deadline deadline)
 {
     _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int r;
 
     if (fd < 0)
         return -errno;
@@ -160,7 +193,8 @@ int file_lock(const char *path, struct deadline deadline)
         if (deadline_sleep(deadline, 20) < 0)
             return -ETIMEDOUT;
     }
-    return TAKE_FD(fd);
+    r = remember_lock(fd);
+    return r < 0 ? r : TAKE_FD(fd);
 }
 
 static bool secret_is_private(const struct stat *status)

@@ -30,6 +30,10 @@ int file_make_directory(const char *path, mode_t mode);
  * -ETIMEDOUT when another process held it until the deadline, or -errno. */
 int file_lock(const char *path, struct deadline deadline);
 
+/* In a forked child that may outlive its parent: closes its copies of the parent's locks but kept_fd (-1: all), so that they end with
+ * the parent. */
+void file_leave_locks(int kept_fd);
+
 /* Reads a secret (password, key): the first line of a regular file, which must belong to root or to this user and grant nothing
  * to others (mode & 077 == 0 apart from group read by root's group). Fresh memory; file_wipe_secret frees it. Returns 0, -EPERM
  * when its mode or owner is too open, -ENODATA when it is empty, or -errno. */

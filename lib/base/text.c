@@ -74,11 +74,15 @@ static int utf8_continuations(unsigned char lead, uint32_t *ret_value, uint32_t 
     return -1;
 }
 
+/* What XML 1.0 allows as Char, since a reason becomes an attribute of the CIB; without the controls, which a terminal would obey (U+009B
+ * begins a sequence as ESC [ does). */
 static bool code_point_is_printable(uint32_t value)
 {
     if (value < 0x20)
         return value == '\t';
-    return value != 0x7f && value <= 0x10ffff && !(value >= 0xd800 && value <= 0xdfff);
+    if (value >= 0x7f && value <= 0x9f)
+        return false;
+    return value <= 0xfffd ? value < 0xd800 || value > 0xdfff : value >= 0x10000 && value <= 0x10ffff;
 }
 
 /* How many bytes from here are one well-formed, printable character; 0 for none. */

@@ -25,7 +25,7 @@ const char *text_after(const char *text, const char *prefix);
 bool text_ends_with(const char *text, const char *suffix);
 
 /* True when the length bytes are well-formed UTF-8 (RFC 3629: no overlong forms, surrogates or values above
- * U+10FFFF) without control characters below U+0020 other than tab, and without DEL. */
+ * U+10FFFF) without control characters (U+0000 to U+001F other than tab, U+007F to U+009F), U+FFFE and U+FFFF. */
 bool text_is_printable_utf8(const char *text, size_t length);
 
 /* Makes any bytes fit for one line of a log or an XML attribute, in place: control characters become blanks, bytes that are not

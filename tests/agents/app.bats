@@ -430,6 +430,18 @@ leave_cgroup="echo 0 > \$(ls -d /sys/fs/cgroup/unified 2>/dev/null || echo /sys/
 
 # --- interrupted and doubled actions ---
 
+@test "a caller that ignores the end of its children" {
+  AGENT_WRAPPER=(perl -e '$SIG{CHLD} = "IGNORE"; exec @ARGV or die')
+  app start start="$fake sleep" monitor=/bin/true settle=0.1
+  assert_code 0
+  app monitor start=x monitor=/bin/false
+  assert_code 1
+  assert_reason 'the monitor command failed with exit code 1'
+  app stop start=x stop=/bin/true
+  assert_code 0
+  refute alive sleep
+}
+
 @test "two starts at once start it once" {
   for _ in 1 2 3; do
     node_spawn env -i PATH="$PATH" OCF_RESOURCE_INSTANCE=test OCF_RESKEY_start="$fake sleep" OCF_RESKEY_settle=0.3 "$VIGIL_BUILD/agents/app" start

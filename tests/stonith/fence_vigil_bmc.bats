@@ -510,6 +510,11 @@ fence_in_background() {
   fence_argv fence_vigil_bmc --action=off --ip=127.0.0.1:9623 --username="$BMC_USER" --password_file="$folder/password" --plug=n1 -vvv
   assert_code 0
   power_is n1 0
+  # A mistyped option may hold the password.
+  fence_argv fence_vigil_bmc -o status --pazzword=hunter2
+  assert_code 1
+  assert_error_has "unknown option '--pazzword'"
+  refute grep -q hunter2 <<<"$stderr"
   fence_argv fence_vigil_bmc -o status --nonsense
   assert_code 1
   assert_error_has 'unknown option'

@@ -339,6 +339,34 @@ static void private_run(void)
         assert_int_equal(file_make_directory(VIGIL_RUNDIR, 0755), 0);
 }
 
+static int look_at_descriptor(void *argument, void *reply, size_t reply_size)
+{
+    (void)reply;
+    (void)reply_size;
+    return fcntl(*(int *)argument, F_GETFD) >= 0;
+}
+
+/* A child that hangs in the kernel cannot be killed: with its caller's lock, it would lock out all who come after. */
+static void test_call_does_not_keep_the_callers_locks(void **state)
+{
+    char *folder = unit_make_folder();
+    _cleanup_free_ char *path = text_printf("%s/lock", folder);
+    int lock_fd, other_fd;
+
+    (void)state;
+    assert_non_null(path);
+    lock_fd = file_lock(path, deadline_in(0));
+    assert_true(lock_fd >= 0);
+    assert_int_equal(child_call(look_at_descriptor, &lock_fd, NULL, 0, NULL, deadline_in(20000)), 0);
+    /* The number may be another file's by then. */
+    assert_int_equal(close(lock_fd), 0);
+    other_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(other_fd, lock_fd);
+    assert_int_equal(child_call(look_at_descriptor, &other_fd, NULL, 0, NULL, deadline_in(20000)), 1);
+    assert_int_equal(close(other_fd), 0);
+    unit_remove_folder(folder);
+}
+
 static int hold_lock(void *argument, void *reply, size_t reply_size)
 {
     (void)!write(*(int *)argument, "x", 1);
@@ -524,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_start),
         cmocka_unit_test(test_call_answers),
         cmocka_unit_test(test_call_is_bounded),
+        cmocka_unit_test(test_call_does_not_keep_the_callers_locks),
         cmocka_unit_test(test_call_one_child_per_thing),
         cmocka_unit_test(test_call_lock_is_free_after_kill),
         cmocka_unit_test(test_detach),

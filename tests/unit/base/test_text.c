@@ -57,7 +57,11 @@ static void test_utf8(void **state)
         { "\xe2\x82\xac", 3, true },         /* U+20AC */
         { "\xf0\x9f\x98\x80", 4, true },     /* U+1F600 */
         { "\xf4\x8f\xbf\xbf", 4, true },     /* U+10FFFF, the last */
-        { "\xef\xbf\xbf", 3, true },         /* U+FFFF */
+        { "\xef\xbf\xbd", 3, true },         /* U+FFFD */
+        { "\xef\xbf\xbe", 3, false },        /* U+FFFE and U+FFFF are no characters of XML 1.0 */
+        { "\xef\xbf\xbf", 3, false },
+        { "\xc2\x9b", 2, false },            /* U+009B, a terminal's CSI */
+        { "\xc2\xa0", 2, true },
         { "\xed\x9f\xbf", 3, true },         /* U+D7FF, the last before the surrogates */
         { "a\nb", 3, false },
         { "a\rb", 3, false },
