@@ -93,7 +93,7 @@ bmc_stop() {
 
     [ -n "$directory" ] && pid=$(cat "$directory/$name.pid" 2>/dev/null) || return 0
     # A pid alone is not identity: end it only while it is this controller.
-    if cat "/proc/$pid/cmdline" 2>/dev/null | tr '\0' ' ' | grep -qF -- "$directory/$name.conf"; then
+    if grep -qaF -- "$directory/$name.conf" "/proc/$pid/cmdline" 2>/dev/null; then
         kill -TERM "$pid" 2>/dev/null || :
         while kill -0 "$pid" 2>/dev/null && [ "$tries" -gt 0 ]; do
             [ "$tries" -gt 40 ] || kill -KILL "$pid" 2>/dev/null || :

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2154 # set by common.bash
 # fence_vigil_bmc against OpenIPMI's simulator, each test in a network namespace of its own.
 load ../lib/common
 load ../lib/bmc
@@ -26,8 +27,7 @@ start_second() {
 start_relay() {
   echo pass >"$folder/mode"
   node_spawn /usr/bin/python3 "$VIGIL_SOURCE/tests/stonith/udp_relay.py" 127.0.0.1 9700 127.0.0.1 9623 "$folder/mode"
-  relay=$spawned
-  at_end kill "$relay"
+  at_end kill "$spawned"
   relayed=("${login[@]}" ip=127.0.0.1:9700)
   wait_until 10 bmc_test_port 9700
 }
@@ -270,7 +270,6 @@ seconds_of() {
 }
 
 @test "two fencings at once" {
-  local first second
   start_second
   fence_in_background first off n1
   fence_in_background second off n2
@@ -295,7 +294,6 @@ seconds_of() {
 
 fence_in_background() {
   (
-    AGENT_NODE=$AGENT_NODE
     code=0
     printf '%s\n' "action=$2" "plug=$3" "${login[@]}" "hosts=n1=127.0.0.1:9623 n2=[::1]:9624" |
       node_run "$VIGIL_BUILD/stonith/fence_vigil_bmc" >"$folder/$1.out" 2>&1 || code=$?
@@ -397,6 +395,15 @@ fence_in_background() {
   fence fence_vigil_bmc action=off "${login[@]}" ip=localhost:9623
   assert_code 0
   power_is n1 0
+}
+
+@test "a wall clock that is set back does not stretch the waiting" {
+  "${CC:-cc}" -shared -fPIC -o "$folder/clock_back.so" "$VIGIL_SOURCE/tests/stonith/clock_back.c"
+  AGENT_WRAPPER=(timeout -k 5 60 env LD_PRELOAD="$folder/clock_back.so")
+  seconds_of fence fence_vigil_bmc action=off "${login[@]}" ip=127.0.0.1:9999 login_timeout=2
+  assert_code 1
+  assert_error_has 'timed out'
+  ((elapsed_ms < 4000))
 }
 
 @test "a silent controller: timed out" {
@@ -545,6 +552,7 @@ fence_in_background() {
 
 @test "bad parameters: told, and nothing is done" {
   local bad
+  # shellcheck disable=SC2016 # not to be expanded by anyone
   for bad in ip= ip=a/b ip=127.0.0.1:0 ip=127.0.0.1:99999 ip=[::1 'ip=$(id)' ipport=x ipport=0 privlvl=root cipher=99 \
     cipher=-1 hosts=n1 hosts==1.2.3.4 'hosts=n1=1.2.3.4 n1=1.2.3.5' password_file=relative password_file=/nonexistent \
     method=hard power_timeout=soon power_timeout=-1 delay=-1 target=256 workarounds=all hexadecimal_kg=xyz hexadecimal_kg=abc \

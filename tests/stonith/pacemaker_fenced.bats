@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2154 # set by common.bash
 # fence_vigil_bmc through its real caller: Pacemaker's fencer, standing alone, driven by stonith_admin.
 load ../lib/common
 load ../lib/bmc
@@ -13,6 +14,7 @@ setup() {
   bmc_start n2 "$folder" 127.0.0.1 9624 "$(bmc_power_program "$folder" n2)"
   echo "$BMC_PASSWORD" >"$folder/password"
   chmod 600 "$folder/password"
+  # shellcheck disable=SC2016 # expanded by the shell on the node
   node_run sh -ec '
     mkdir -p /run/crm /run/sbin/upper /run/sbin/work
     mount -t tmpfs tmpfs /var/lib/pacemaker
