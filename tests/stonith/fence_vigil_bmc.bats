@@ -399,7 +399,7 @@ fence_in_background() {
 
 @test "a wall clock that is set back does not stretch the waiting" {
   "${CC:-cc}" -shared -fPIC -o "$folder/clock_back.so" "$VIGIL_SOURCE/tests/stonith/clock_back.c"
-  AGENT_WRAPPER=(timeout -k 5 60 env LD_PRELOAD="$folder/clock_back.so")
+  AGENT_WRAPPER=(timeout -k 5 60 env LD_PRELOAD="$folder/clock_back.so" ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0")
   seconds_of fence fence_vigil_bmc action=off "${login[@]}" ip=127.0.0.1:9999 login_timeout=2
   assert_code 1
   assert_error_has 'timed out'
