@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lab.bash: a cluster of real Corosync and Pacemaker nodes on one machine, in namespaces.
 #
+#   lab_stage BUILD FOLDER       lays out the programs of a build tree as the nodes will have them
 #   lab_up NODES [AGENTS]        a lab of NODES nodes (n1, n2 ...) and the host "client", booted; Vigil's agents on each from the
 #                                folder AGENTS, laid out as make install does
 #   lab_down                     ends it, and looks that nothing is left
@@ -336,6 +337,14 @@ lab_members_are() {
 }
 
 # --- up and down ---
+
+# The folders are the nodes', whatever prefix the build tree was configured with.
+lab_stage() {
+  make -s -C "$1" all tests/lab/ledger_client &&
+    make -s -C "$1" install-ocfagentPROGRAMS install-fencePROGRAMS install-sbinPROGRAMS \
+      "DESTDIR=$2" ocfagentdir=/usr/lib/ocf/resource.d/vigil fencedir=/usr/sbin sbindir=/usr/sbin &&
+    install -D "$1/tests/lab/ledger_client" "$2/usr/sbin/ledger_client"
+}
 
 lab_settings() {
   LAB_ID=$$x$RANDOM

@@ -91,11 +91,11 @@ lab_exec_all() {
 }
 
 service_configure() {
-  local agents=$1 recipe=$LAB_SOURCE/../../xml/recipes/postgresql.xml
+  local agents=$1 recipe=${LAB_RECIPE:-$LAB_SOURCE/../../xml/recipes/postgresql.xml}
   [ "$agents" != stock ] || recipe=$LAB_SOURCE/stock.xml
   lab_exec "${LAB_NODES[0]}" cp /dev/stdin /run/cib.xml < "$recipe" || return 1
   "service_${agents}_fencing" || return 1
-  service_pcs cluster cib-push /run/cib.xml --config
+  service_pcs cluster cib-push /run/cib.xml scope=configuration
 }
 
 # --- looking: what each node's kernel says, not what the cluster believes ---
