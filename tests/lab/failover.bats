@@ -22,8 +22,9 @@ setup_file() {
 }
 
 teardown_file() {
+  [ -n "${LAB:-}" ] || return 0
   load_lab
-  [ -z "${LAB:-}" ] || lab_attach "$LAB"
+  lab_attach "$LAB"
   lab_down
   local left
   left=$(lab_leftovers)

@@ -25,7 +25,7 @@
 
 LAB_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB_TMP=${TMPDIR:-/tmp}
-LAB=''
+LAB=${LAB:-}
 LAB_VOLUME_SIZE=${LAB_VOLUME_SIZE:-320M}
 export BMC_USER=vigil BMC_PASSWORD=lab-Secret-1
 # shellcheck source=../lib/bmc.bash
@@ -387,6 +387,7 @@ lab_volume_end() {
 # Prints what of the lab is still there.
 lab_leftovers() {
   local group=${LAB_GROUP:-/nonexistent} file words
+  [ -n "$LAB" ] || return 0
   [ ! -d "$group" ] || echo "control group $group"
   [ ! -e "$LAB" ] || echo "folder $LAB"
   grep -F -- "$LAB/" /proc/mounts | sed 's/^/mount /'
