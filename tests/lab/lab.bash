@@ -26,12 +26,11 @@
 LAB_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB_TMP=${TMPDIR:-/tmp}
 LAB=${LAB:-}
+LAB_LOOP=''
 LAB_VOLUME_SIZE=${LAB_VOLUME_SIZE:-320M}
 export BMC_USER=vigil BMC_PASSWORD=lab-Secret-1
 # shellcheck source=../lib/bmc.bash
 . "$LAB_SOURCE/../lib/bmc.bash"
-# shellcheck source=../lib/loop.bash
-. "$LAB_SOURCE/../lib/loop.bash"
 
 # --- telling ---
 
@@ -134,12 +133,27 @@ lab_bridge() {
     lab_fail "cannot make the switch $1"
 }
 
+# Runs in the rack for as long as the lab lives: holds the shared volume's loop device open. "Detached" while it is open, the device
+# goes by itself with its last user, so that a killed lab leaves none behind; and nobody else's detaching takes it away.
+lab_volume_hold() {
+  local image=$1 note=$2 loop
+  loop=$(losetup -f --show "$image") && exec 5<>"$loop" || exit 1
+  [ "$(losetup -n -O BACK-INO "$loop" | tr -d ' ')" = "$(stat -c %i "$image")" ] || { echo "$loop is another's" >&2; exit 1; }
+  losetup -d "$loop"
+  losetup -n -O NAME,BACK-MAJ:MIN,BACK-INO "$loop" > "$note-identity"
+  echo "$loop" > "$note.new" && mv "$note.new" "$note"
+  exec sleep infinity
+}
+
 lab_volume_make() {
   lab_rack truncate -s "$LAB_VOLUME_SIZE" "$LAB/disk/volume.img" &&
-    lab_rack mkfs.ext4 -q -L vigil-lab "$LAB/disk/volume.img" &&
-    lab_rack losetup -f --show "$LAB/disk/volume.img" > "$LAB/loop" &&
-    loop_identity "$(cat "$LAB/loop")" > "$LAB/loop-identity" ||
-    lab_fail "cannot make the shared volume"
+    lab_rack mkfs.ext4 -q -L vigil-lab "$LAB/disk/volume.img" || { lab_fail "cannot make the shared volume"; return 1; }
+  # shellcheck disable=SC2016 # for the shell that is started
+  setsid bash -c 'echo $$ > "$0/rack/cgroup.procs" && exec nsenter "$@"' "$LAB_GROUP" -t "$LAB_RACK" -n -m -- \
+    bash -c "$(declare -f lab_volume_hold); lab_volume_hold \"\$@\"" hold "$LAB/disk/volume.img" "$LAB/loop" \
+    </dev/null >>"$LAB/log/rack.log" 2>&1 3>&- 4>&- &
+  disown $!
+  lab_wait 10 "the shared volume's loop device (see rack.log)" test -s "$LAB/loop"
 }
 
 lab_bmc_start() {
@@ -378,10 +392,8 @@ lab_attach() {
   LAB_GROUP=$(cat "$LAB/group") && LAB_RACK=$(cat "$LAB/rack") && read -ra LAB_NODES < "$LAB/nodes"
 }
 
-# A loop device is detached only while it is this lab's: its number may have gone to another since.
-lab_volume_end() {
-  [ -s "$LAB/loop-identity" ] || return 0
-  loop_detach "$(cat "$LAB/loop")" "$(cat "$LAB/loop-identity")"
+lab_volume_is_gone() {
+  [ -z "$LAB_LOOP" ] || ! losetup -n -O NAME,BACK-MAJ:MIN,BACK-INO 2>/dev/null | grep -qxF -- "$LAB_LOOP"
 }
 
 # Prints what of the lab is still there.
@@ -391,7 +403,7 @@ lab_leftovers() {
   [ ! -d "$group" ] || echo "control group $group"
   [ ! -e "$LAB" ] || echo "folder $LAB"
   grep -F -- "$LAB/" /proc/mounts | sed 's/^/mount /'
-  losetup -n -O NAME,BACK-FILE 2>/dev/null | grep -F -- "$LAB" | sed 's/^/loop device /'
+  lab_volume_is_gone || echo "loop device $LAB_LOOP"
   for file in /proc/[0-9]*/cmdline; do
     mapfile -d '' -t words 2>/dev/null < "$file" || continue
     [[ "${words[*]}" != *"$LAB"* ]] || echo "process ${file//[!0-9]/}: ${words[*]}"
@@ -401,8 +413,9 @@ lab_leftovers() {
 lab_down() {
   [ -n "$LAB" ] && [ -d "$LAB" ] || return 0
   LAB_GROUP=$(cat "$LAB/group" 2>/dev/null) || LAB_GROUP=''
+  LAB_LOOP=$(cat "$LAB/loop-identity" 2>/dev/null)
   [ -z "$LAB_GROUP" ] || lab_group_end "$LAB_GROUP"
-  lab_volume_end
+  lab_wait 10 "the end of the loop device" lab_volume_is_gone
   rm -rf --one-file-system "$LAB"
 }
 
