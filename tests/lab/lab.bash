@@ -121,15 +121,17 @@ lab_rack_start() {
   echo "$LAB_RACK" > "$LAB/rack"
   lab_rack mount -t tmpfs -o mode=755 vigil-lab "$LAB/disk" || { lab_fail "cannot mount the nodes' disks"; return 1; }
   lab_rack ip link set lo up
-  lab_bridge lan && lab_bridge mgmt
+  lab_bridge lan 02:00:c0:00:02:fe && lab_bridge mgmt 02:00:c6:33:64:fe
 }
 
 lab_rack_ready() {
   [ "$(readlink "/proc/$LAB_RACK/exe")" = "$(readlink -f "$(type -P sleep)")" ]
 }
 
+# A switch without an address of its own takes its lowest port's, and changes it when that node goes: the neighbours of the
+# management controllers, which live on it, would go on sending to the old one.
 lab_bridge() {
-  lab_rack ip link add "$1" type bridge stp_state 0 mcast_snooping 0 && lab_rack ip link set "$1" up ||
+  lab_rack ip link add "$1" address "$2" type bridge stp_state 0 mcast_snooping 0 && lab_rack ip link set "$1" up ||
     lab_fail "cannot make the switch $1"
 }
 
