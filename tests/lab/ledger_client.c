@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 /* An attempt is given up soon, since the next one finds the address at its new place at once; TCP's own retries back off. */
-#define CONNECT_LIMIT_US 250000
+#define CONNECT_LIMIT_US 120000
 #define ANSWER_LIMIT_US 1000000
 #define RETRY_PAUSE_US 20000
 
