@@ -18,6 +18,8 @@
 /* udev and multipathd open a device for a moment when it is let go; that is not a user. */
 #define RELEASE_LOOK_MS 25
 #define RELEASE_LIMIT_MS 5000
+/* What stays of the time, in percent, to say why it failed. */
+#define RELEASE_SHARE 90
 #define LOOK_AGAIN_MS 250
 
 static bool applies(const struct volume *volume)
@@ -156,7 +158,9 @@ static int layer_down(struct volume *volume)
         return 0;
     }
     /* A mount that was detached while in use may take all the time that there is; any other user is not going to leave. */
-    deadline = volume->state.detached ? volume->deadline : deadline_within(volume->deadline, RELEASE_LIMIT_MS);
+    deadline = deadline_share(volume->deadline, RELEASE_SHARE);
+    if (!volume->state.detached)
+        deadline = deadline_within(deadline, RELEASE_LIMIT_MS);
     for (;;) {
         r = device_is_held(&volume->device, volume->deadline);
         if (r == 0 || r == -ENODEV || r == -ENXIO || r == -ENOENT || r == -ENOMEDIUM)

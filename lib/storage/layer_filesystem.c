@@ -105,9 +105,7 @@ static int look(struct volume *volume, bool *ret_other)
                            mount.source[0] ? mount.source : mount.type, volume->directory, volume->config->device);
     if (r == 0) {
         *ret_other = true;
-        volume->mount = mount;
-        volume->mount.mounted = false;
-        return VOLUME_DOWN;
+        return check_hidden(volume);
     }
     volume->mount = mount;
     if (!note_matches(volume, &mount))

@@ -15,6 +15,8 @@
 #define LOOK_AGAIN_MS 20
 /* fast_stop: users get no more time than this in all. */
 #define FAST_STOP_MS 6000
+/* What stays of the time, in percent, to say why it failed. */
+#define RELEASE_SHARE 90
 /* So many rounds of SIGKILL with users still there mean that new ones come. */
 #define KILL_ROUNDS 5
 
@@ -290,15 +292,31 @@ static int detach_and_end(struct release *release, struct mount_users *users)
     return 0;
 }
 
+/* Users that can be ended and were, and yet there are some: taking the mount out of the tree helps against those only. A user that may not be ended,
+ * or one that is no process, would go on writing to a volume that no table shows. */
+static bool users_keep_coming(const struct mount_users *users)
+{
+    bool touchable = false;
+
+    for (size_t i = 0; i < users->count; i++) {
+        if (users->users[i].untouchable)
+            return false;
+        touchable = true;
+    }
+    return touchable;
+}
+
 int mounts_release(struct volume *volume, mount_chooser chooser)
 {
     _cleanup_release_ struct release release = { .volume = volume, .chooser = chooser };
     _cleanup_free_ struct mount_users *users = NULL;
-    struct deadline end = volume->config->fast_stop ? deadline_within(volume->deadline, FAST_STOP_MS) : volume->deadline;
+    struct deadline end = deadline_share(volume->deadline, RELEASE_SHARE);
     int r = try_round(&release);
 
     if (r != -EBUSY)
         return r;
+    if (volume->config->fast_stop)
+        end = deadline_within(end, FAST_STOP_MS);
     if (volume->config->force_unmount == FORCE_NO) {
         r = await_release(&release, end);
         return r == -EBUSY ? fail_in_use(&release) : r;
@@ -309,7 +327,7 @@ int mounts_release(struct volume *volume, mount_chooser chooser)
     r = end_users(&release, volume->config->term_signals, SIGTERM, deadline_share(end, 50), 0, users);
     if (r == -EBUSY)
         r = end_users(&release, volume->config->kill_signals, SIGKILL, deadline_share(end, 60), KILL_ROUNDS, users);
-    if (r == -EBUSY && !volume->bind)
+    if (r == -EBUSY && !volume->bind && users_keep_coming(users))
         r = detach_and_end(&release, users);
     return r == -EBUSY ? fail_in_use(&release) : r;
 }

@@ -13,6 +13,9 @@
 #include "base/text.h"
 #include "storage/storage_call.h"
 
+/* btrfs has its superblock at 64 KiB, the others before. */
+#define PROBED_SIZE ((size_t)72 << 10)
+
 /* The functions of libblkid that are used, by its own types. */
 struct libblkid {
     __typeof__(blkid_new_probe) *new_probe;
@@ -100,6 +103,18 @@ static void read_ext4(int fd, struct superblock *found)
         found->ext4_known = ext4_superblock_parse(bytes, sizeof(bytes), &found->ext4) == 0;
 }
 
+/* Whether the begin of the device, where every superblock that matters lies, can be read at all. */
+static int read_once(int fd)
+{
+    _cleanup_free_ char *bytes = malloc(PROBED_SIZE);
+    ssize_t n;
+
+    if (!bytes)
+        return -ENOMEM;
+    n = pread(fd, bytes, PROBED_SIZE, 0);
+    return n < 0 ? -errno : 0;
+}
+
 struct superblock_request {
     const char *path;
     dev_t number;
@@ -130,6 +145,10 @@ static int read_device(void *argument, void *reply, size_t reply_size _unused_)
     /* What another machine wrote is not to be read from this one's cache: libblkid reads through the page cache of the device. On
      * a mounted one this only drops what is clean. */
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    /* libblkid takes what it cannot read for "nothing there". */
+    r = read_once(fd);
+    if (r < 0)
+        return r;
     r = run_libblkid(fd, request->with_partition, found);
     if (r == 0)
         read_ext4(fd, found);
