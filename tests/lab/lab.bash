@@ -343,7 +343,7 @@ lab_heal() { rm -f "$LAB/split"; lab_split_set off; }
 # Prints the names of the nodes that the cluster's own status, as NODE sees it, calls members; nothing if it can't be asked.
 lab_members() {
   lab_exec "$1" cibadmin --query --xpath '//node_state' 2>/dev/null |
-    sed -n '/in_ccm="true"/{/crmd="online"/{/join="member"/s/.* uname="\([^"]*\)".*/\1/p}}' | sort | tr '\n' ' '
+    sed -nE '/in_ccm="(true|[1-9][0-9]*)"/{/crmd="(online|[1-9][0-9]*)"/{/join="member"/s/.* uname="([^"]*)".*/\1/p}}' | sort | tr '\n' ' '
 }
 
 lab_members_are() {

@@ -31,12 +31,12 @@ timeline_read_log() {
     case $line in
     *"A new membership"*"Members left"*) set -- lost "$node is on its own" ;;
     *"Operation '"*"' targeting $peer by "*": OK"*) set -- fenced "$peer, by its management controller" ;;
-    *"Result of start operation for volume on $node: ok"*) set -- volume "on $node" ;;
-    *"Result of start operation for database on $node: ok"*) set -- database "on $node" ;;
+    *"Result of start operation for volume on $node: "[oO][kK]*) set -- volume "on $node" ;;
+    *"Result of start operation for database on $node: "[oO][kK]*) set -- database "on $node" ;;
     *"Result of monitor operation for database on $node: "*) set -- noticed "${line##*: }" ;;
     *) continue ;;
     esac
-    [ "$1" != noticed ] || [[ "$2" != ok* ]] || continue
+    [ "$1" != noticed ] || [[ "$2" != [oO][kK]* ]] || continue
     echo "$(timeline_log_time "$line") $1 $2"
   done
 }
