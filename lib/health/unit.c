@@ -5,6 +5,7 @@
 #include <string.h>
 #include <systemd/sd-bus.h>
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "health/library.h"
 
@@ -158,12 +159,11 @@ static int read_status(sd_bus *bus, const char *unit, struct unit_status *status
     return r < 0 ? r : 0;
 }
 
-int unit_read(const char *unit, struct deadline deadline, struct unit_status *ret, struct text_buffer *why)
+static int do_read(const char *unit, struct deadline deadline, struct unit_status *ret, struct text_buffer *why)
 {
     _cleanup_(cleanup_bus) sd_bus *bus = NULL;
     int r = open_bus(deadline, &bus, why);
 
-    memset(ret, 0, sizeof(*ret));
     return r < 0 ? r : read_status(bus, unit, ret, why);
 }
 
@@ -239,7 +239,7 @@ static int queue_job(sd_bus *bus, const char *unit, const char *method, struct j
     return text_copy(job->path, sizeof(job->path), path) < 0 ? -ENAMETOOLONG : 0;
 }
 
-int unit_run_job(const char *unit, const char *method, struct deadline deadline, struct text_buffer *why)
+static int do_job(const char *unit, const char *method, struct deadline deadline, struct text_buffer *why)
 {
     _cleanup_(cleanup_bus) sd_bus *bus = NULL;
     struct job job = { 0 };
@@ -264,18 +264,98 @@ int unit_run_job(const char *unit, const char *method, struct deadline deadline,
     return r;
 }
 
-int unit_kill(const char *unit, int signal, struct deadline deadline, struct text_buffer *why)
+static int do_kill(const char *unit, int signal, struct deadline deadline, struct text_buffer *why)
 {
     _cleanup_(cleanup_bus) sd_bus *bus = NULL;
+    sd_bus_error error = SD_BUS_ERROR_NULL;
     int r = open_bus(deadline, &bus, why);
 
     if (r < 0)
         return r;
-
-    _cleanup_(cleanup_error) sd_bus_error error = SD_BUS_ERROR_NULL;
     r = bus_api.call_method(bus, DESTINATION, MANAGER_PATH, MANAGER, "KillUnit", &error, NULL, "ssi", unit, "all",
                             (int32_t)signal);
-    return r < 0 ? refuse(unit, "kill", &error, r, why) : 0;
+    if (r < 0)
+        (void)refuse(unit, "kill", &error, r, why);
+    bus_api.error_free(&error);
+    return r < 0 ? r : 0;
+}
+
+/* ---- in a child ------------------------------------------------------------------------------------------------- */
+/*
+ * sd-bus waits up to 90 s for a D-Bus daemon that accepts a connection and says nothing, whatever time-out its calls were given: so
+ * all of it runs in a child, whose end the deadline is.
+ */
+
+struct unit_call {
+    const char *unit;
+    const char *method; /* a job; NULL: none */
+    int signal;         /* to kill with; 0: none */
+    struct deadline deadline;
+};
+
+struct unit_reply {
+    struct unit_status status;
+    char reason[500];
+};
+
+static int call_systemd(void *argument, void *reply_bytes, size_t reply_size _unused_)
+{
+    _cleanup_text_buffer_ struct text_buffer why = { 0 };
+    const struct unit_call *call = argument;
+    struct unit_reply *reply = reply_bytes;
+    int r;
+
+    if (call->method)
+        r = do_job(call->unit, call->method, call->deadline, &why);
+    else if (call->signal)
+        r = do_kill(call->unit, call->signal, call->deadline, &why);
+    else
+        r = do_read(call->unit, call->deadline, &reply->status, &why);
+    if (why.text)
+        (void)text_format(reply->reason, sizeof(reply->reason), "%s", why.text);
+    return r;
+}
+
+static int ask_systemd(struct unit_call *call, struct unit_reply *reply, struct text_buffer *why)
+{
+    int r;
+
+    memset(reply, 0, sizeof(*reply));
+    /* A moment more than the child has, so that it is the one to say what it waited for. */
+    r = child_call(call_systemd, call, reply, sizeof(*reply), NULL, (struct deadline){ call->deadline.at_ms + 50 });
+    if (r < 0 && reply->reason[0])
+        text_buffer_printf(why, "%s", reply->reason);
+    else if (r == -ETIMEDOUT)
+        text_buffer_printf(why, "systemd, or the system's D-Bus, did not answer in time about unit %s", call->unit);
+    else if (r < 0)
+        text_buffer_printf(why, "systemd can't be asked about unit %s: %s", call->unit, strerror(-r));
+    return r;
+}
+
+int unit_read(const char *unit, struct deadline deadline, struct unit_status *ret, struct text_buffer *why)
+{
+    struct unit_call call = { .unit = unit, .deadline = deadline };
+    struct unit_reply reply;
+    int r = ask_systemd(&call, &reply, why);
+
+    *ret = reply.status;
+    return r;
+}
+
+int unit_run_job(const char *unit, const char *method, struct deadline deadline, struct text_buffer *why)
+{
+    struct unit_call call = { .unit = unit, .method = method, .deadline = deadline };
+    struct unit_reply reply;
+
+    return ask_systemd(&call, &reply, why);
+}
+
+int unit_kill(const char *unit, int signal, struct deadline deadline, struct text_buffer *why)
+{
+    struct unit_call call = { .unit = unit, .signal = signal, .deadline = deadline };
+    struct unit_reply reply;
+
+    return ask_systemd(&call, &reply, why);
 }
 
 int unit_name_check(const char *name, struct text_buffer *why)
