@@ -138,6 +138,8 @@ static int command_power(struct fence_run *run, const void *config, enum power_s
         r = await_power(run, config, wanted, deadline_in(options->power_timeout_ms), ret_last);
     else
         r = read_power(run, config, &seen) == 0 && seen == wanted ? 0 : command;
+    if (seen != POWER_UNKNOWN)
+        *ret_last = seen;
     run->tentative = false;
     return r;
 }
@@ -163,6 +165,13 @@ static int switch_power(struct fence_run *run, const void *config, enum power_st
 
     if (r < 0)
         return fence_fail(run, r, "the power of %s could not be read: %s", plug, strerror(-r));
+    /* A controller that is starting may call a chassis off until it has looked: off without a command wants a second look. */
+    if (before == POWER_OFF && wanted == POWER_OFF) {
+        (void)deadline_sleep(DEADLINE_NEVER, run->options->status_interval_ms);
+        r = read_power(run, config, &before);
+        if (r < 0)
+            return fence_fail(run, r, "the power of %s could not be read: %s", plug, strerror(-r));
+    }
     if (before == wanted) {
         record_decision(run, wanted == POWER_OFF ? "fence-off" : "fence-on", "already %s; %s", power_names[wanted],
                         run->evidence);
@@ -219,30 +228,42 @@ static int cycle_power(struct fence_run *run, const void *config)
     return 0;
 }
 
-/* Off, seen off, on. Once off was seen the node is fenced: that it does not come up again is told, but is no failure of
- * the fencing. A chassis that is already off is only turned on (#596: it refuses a cycle). */
-static int do_reboot(struct fence_run *run, const void *config)
+/* Turns a fenced node on again. Half of power_timeout is enough for that, so that the whole reboot stays within Pacemaker's
+ * default of 60 s. That it does not come up is told, but is no failure of the fencing. */
+static void power_up(struct fence_run *run, const void *config, bool cycled)
 {
-    enum power_state before = POWER_UNKNOWN;
-    enum power_state last = POWER_UNKNOWN;
-    int r = 0;
+    const struct fence_options *options = run->options;
+    struct fence_options half = *options;
+    enum power_state last = POWER_OFF;
+    int r = -ETIMEDOUT;
 
-    if (run->options->method == FENCE_METHOD_CYCLE && run->agent->operations->power_cycle)
-        r = read_power(run, config, &before);
-    if (r == 0 && before == POWER_ON)
-        r = cycle_power(run, config);
-    else
-        r = do_off(run, config);
+    half.power_timeout_ms /= 2;
+    run->options = &half;
+    if (cycled) /* which turns on by itself */
+        r = await_power(run, config, POWER_ON, deadline_in(half.power_timeout_ms), &last);
     if (r < 0)
-        return r;
-    if (read_power(run, config, &last) == 0 && last == POWER_ON)
-        return 0; /* a power cycle turns on by itself */
-    r = before == POWER_ON ? await_power(run, config, POWER_ON, deadline_in(run->options->power_timeout_ms), &last)
-                           : command_power(run, config, POWER_ON, &last);
+        r = command_power(run, config, POWER_ON, &last);
+    run->options = options;
     if (r < 0)
         log_warning("%s is off, as it should be, but was not seen to turn on again (%s): turn it on by hand",
                     run->plug ? run->plug : "the device", r == -ETIMEDOUT ? "timed out" : strerror(-r));
-    return 0;
+}
+
+/* Off, seen off, on. Once off was seen the node is fenced. A chassis that is already off is only turned on (#596: it refuses
+ * a cycle). */
+static int do_reboot(struct fence_run *run, const void *config)
+{
+    enum power_state before = POWER_UNKNOWN;
+    bool cycle = run->options->method == FENCE_METHOD_CYCLE && run->agent->operations->power_cycle;
+    int r = cycle ? read_power(run, config, &before) : 0;
+
+    if (r < 0)
+        return fence_fail(run, r, "the power of %s could not be read: %s", run->plug ? run->plug : "the device", strerror(-r));
+    cycle = before == POWER_ON;
+    r = cycle ? cycle_power(run, config) : do_off(run, config);
+    if (r == 0)
+        power_up(run, config, cycle);
+    return r;
 }
 
 static int do_status(struct fence_run *run, const void *config)

@@ -147,14 +147,28 @@ static bool same_node(const struct host_entry *entry, const char *name, size_t l
     return entry->node_length == length && strncasecmp(entry->node, name, length) == 0;
 }
 
-/* Whether an entry before this one is for the same node. */
-static bool stands_before(const char *map, const struct host_entry *entry)
+/* Whether this entry is at odds with one before it: the same node again, or the same controller for another node, which would
+ * turn one node off and call the other one fenced. Says so. */
+static bool is_at_odds(const char *map, const struct host_entry *entry, const struct power_endpoint *endpoint,
+                       struct text_buffer *why)
 {
     struct host_entry earlier;
 
-    while (next_entry(&map, entry->node, &earlier))
-        if (same_node(&earlier, entry->node, entry->node_length))
+    while (next_entry(&map, entry->node, &earlier)) {
+        _cleanup_text_buffer_ struct text_buffer unused = {};
+        struct power_endpoint other;
+
+        if (same_node(&earlier, entry->node, entry->node_length)) {
+            text_buffer_printf(why, "node '%.*s' stands in it twice", shown_length(entry->node_length), entry->node);
             return true;
+        }
+        if (endpoint_parse(earlier.endpoint, earlier.endpoint_length, endpoint->port, &other, &unused) == 0 &&
+            other.port == endpoint->port && strcasecmp(other.host, endpoint->host) == 0) {
+            text_buffer_printf(why, "nodes '%.*s' and '%.*s' have the same controller", shown_length(earlier.node_length),
+                               earlier.node, shown_length(entry->node_length), entry->node);
+            return true;
+        }
+    }
     return false;
 }
 
@@ -165,12 +179,11 @@ static int check_entry(const char *map, const struct host_entry *entry, uint16_t
         text_buffer_printf(why, "each entry is NODE=HOST or NODE=HOST:PORT, a node's name has letters, digits, '.', '_' and '-'");
         return -EINVAL;
     }
-    if (stands_before(map, entry)) {
-        text_buffer_printf(why, "node '%.*s' stands in it twice", shown_length(entry->node_length), entry->node);
+    if (endpoint_parse(entry->endpoint, entry->endpoint_length, port_default, ret, why) < 0) {
+        text_buffer_printf(why, " (node '%.*s')", shown_length(entry->node_length), entry->node);
         return -EINVAL;
     }
-    text_buffer_printf(why, "node '%.*s': ", shown_length(entry->node_length), entry->node);
-    return endpoint_parse(entry->endpoint, entry->endpoint_length, port_default, ret, why);
+    return is_at_odds(map, entry, ret, why) ? -EINVAL : 0;
 }
 
 int host_map_walk(const char *map, size_t length, uint16_t port_default, host_map_emit emit, void *context,
@@ -181,15 +194,9 @@ int host_map_walk(const char *map, size_t length, uint16_t port_default, host_ma
     struct host_entry entry;
     int count = 0;
 
-    while (next_entry(&cursor, end, &entry)) {
-        _cleanup_text_buffer_ struct text_buffer wrong = {};
-
-        if (check_entry(map, &entry, port_default, &endpoint, &wrong) < 0) {
-            text_buffer_append(why, wrong.text ? wrong.text : "", wrong.length);
+    for (; next_entry(&cursor, end, &entry); count++)
+        if (check_entry(map, &entry, port_default, &endpoint, why) < 0)
             return -EINVAL;
-        }
-        count++;
-    }
     if (count == 0) {
         text_buffer_printf(why, "it names no node");
         return -EINVAL;

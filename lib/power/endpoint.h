@@ -26,7 +26,7 @@ int endpoint_parse(const char *text, size_t length, uint16_t port_default, struc
                    struct text_buffer *why);
 
 /* The host map: "n1=192.0.2.11 n2=bmc2.example:9623 n3=[2001:db8::3]:623". Blanks, commas or semicolons separate; a node name is
- * letters, digits, '.', '_' and '-' and stands only once. Looks at all of it, whatever is asked.
+ * letters, digits, '.', '_' and '-' and stands only once, as does a controller. Looks at all of it, whatever is asked.
  *
  * Returns the number of nodes, or -EINVAL with what is wrong appended to why. Pure. emit (may be NULL) is called once for each
  * node, only when the whole map is good. */

@@ -81,7 +81,7 @@ int ipmi_cipher_at(int index)
 {
     int64_t suite = POWER_CIPHER_BEST;
 
-    if (index > 0)
+    if (index > 0 && (size_t)index < ARRAY_SIZE(ipmi_cipher_names) - 1)
         (void)number_parse(ipmi_cipher_names[index], 0, 17, &suite);
     return (int)suite;
 }
@@ -337,12 +337,17 @@ static int refresh_session(struct ipmi_session *session, struct deadline deadlin
     return open_session(session, deadline, why);
 }
 
+/* What may be asked again when the answer was lost. */
+static bool is_repeatable(ipmi_request request, enum power_command command)
+{
+    return request == request_status || command == POWER_COMMAND_OFF || command == POWER_COMMAND_ON;
+}
+
 /* Sends a command until it is answered with success. A session without an answer is given up: a controller that has restarted its
  * network, as some do with the power, has forgotten it. */
 static int send_request(struct ipmi_session *session, ipmi_request request, enum power_command command,
                         fiid_obj_t answer, struct deadline deadline, struct text_buffer *why)
 {
-    bool repeatable = command == POWER_COMMAND_OFF || command == POWER_COMMAND_ON;
     struct ipmi_failure failure = { .completion = -1 };
 
     do {
@@ -354,7 +359,7 @@ static int send_request(struct ipmi_session *session, ipmi_request request, enum
             return 0;
         if (failure.completion < 0)
             close_context(session);
-    } while (repeatable && try_again(&failure, deadline));
+    } while (is_repeatable(request, command) && try_again(&failure, deadline));
     return explain(&failure, why);
 }
 

@@ -21,6 +21,8 @@
 #           DIR/NAME.refuses     exists: "set" fails
 #           DIR/NAME.slow        holds seconds: a "set" takes effect that much later
 #           DIR/NAME.blind       exists: "get" fails
+#           DIR/NAME.glitch      exists: the next "get" says off, whatever is true; it is removed then
+#           DIR/NAME.stays_off   exists: "set power 1" answers ok and changes nothing
 #
 # BMC_RUN is an array put in front of the simulator's command line, such as (ip netns exec NAME) or (nsenter -t PID -n); it has to
 # end in the same pid. BMC_USER, BMC_PASSWORD: the account (administrator); BMC_OPERATOR: an account with operator privilege and the
@@ -137,10 +139,16 @@ set_power() {
 case "$1 $2" in
 "get power")
     [ ! -e "$base.blind" ] || exit 1
+    if [ -e "$base.glitch" ]; then
+        rm "$base.glitch"
+        echo power:0
+        exit 0
+    fi
     echo "power:$(cat "$base.power")" ;;
 "set power")
     [ ! -e "$base.refuses" ] || exit 1
-    [ -e "$base.lies" ] || set_power "$3" ;;
+    if [ -e "$base.lies" ] || { [ -e "$base.stays_off" ] && [ "$3" = 1 ]; }; then exit 0; fi
+    set_power "$3" ;;
 "set reset")
     [ ! -e "$base.refuses" ] || exit 1 ;;
 *)

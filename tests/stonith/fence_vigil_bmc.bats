@@ -204,6 +204,13 @@ seconds_of() {
   power_is n2 0
 }
 
+@test "a map with one controller for two nodes is refused: off would turn off one and call the other fenced" {
+  fence fence_vigil_bmc action=off plug=n2 "${login[@]}" "hosts=n1=127.0.0.1:9623 n2=127.0.0.1:9623"
+  assert_code 1
+  assert_error_has "nodes 'n1' and 'n2' have the same controller"
+  power_is n1 1
+}
+
 @test "a node that the map does not have is refused, and nothing is switched" {
   start_second
   fence fence_vigil_bmc action=off plug=n3 "${map[@]}"
@@ -314,6 +321,24 @@ fence_in_background() {
 }
 
 # ---- the bad controller ----
+
+@test "a controller that says off once, before it has looked, is not believed" {
+  touch "$folder/n1.glitch"
+  fence fence_vigil_bmc action=off "${one[@]}"
+  assert_code 0
+  power_is n1 0
+  assert_equal "$(sets_of n1)" 1
+}
+
+@test "reboot of a node that does not come up again: fenced, which is what counts, and told" {
+  touch "$folder/n1.stays_off"
+  fence fence_vigil_bmc action=reboot power_timeout=2 verbose=1 "${one[@]}"
+  assert_code 0
+  power_is n1 0
+  assert_error_has 'is off, as it should be, but was not seen to turn on again'
+  fence fence_vigil_bmc action=on power_timeout=2 "${one[@]}"
+  assert_code 1
+}
 
 @test "a controller that lies: off is answered with ok and the power stays on" {
   touch "$folder/n1.lies"
