@@ -55,7 +55,8 @@ static int refuse(MYSQL *connection, struct text_buffer *why)
 static int connect_server(MYSQL *connection, const struct probe_url *url, const char *password,
                           struct deadline deadline, struct text_buffer *why)
 {
-    unsigned int seconds = (unsigned int)(deadline_left_ms(deadline) / 1000 + 1);
+    /* Somewhat longer than the deadline, so that it is the deadline that ends a wait, and the reason says so. */
+    unsigned int seconds = (unsigned int)(deadline_left_ms(deadline) / 1000 + 2);
 
     (void)my.options(connection, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
     (void)my.options(connection, MYSQL_OPT_READ_TIMEOUT, &seconds);
