@@ -412,6 +412,30 @@ static void keep_announcing(struct agent_run *run, const struct vip *vip, const 
     }
 }
 
+/* The interface is gone. An interface that was renamed has kept its addresses, so absence must be seen on all of them. */
+static int find_elsewhere(struct agent_run *run, struct vip *vip, struct link *link, struct interface_address *found,
+                          enum ocf_code *ret_code)
+{
+    const char *nic = vip->wanted.nic;
+    int error;
+
+    vip->wanted.nic = NULL;
+    error = nic ? virtual_address_find_link(&vip->netlink, &vip->wanted, link, run->deadline) : -ENOENT;
+    if (error == 0)
+        error = virtual_address_look(&vip->netlink, &vip->wanted, link, found, run->deadline);
+    if (error < 0 && error != -ENOENT && error != -ENODEV)
+        *ret_code = fail_errno(run, vip, "cannot tell the state of", error);
+    else if (error <= 0 || text_equal(run->action->name, "start"))
+        *ret_code = no_interface(run, vip, "interface", nic ? nic : "?");
+    else if (text_equal(run->action->name, "stop"))
+        return 1;
+    else
+        *ret_code = agent_fail(run, OCF_ERR_GENERIC, "%s is on %s, and interface %s does not exist: was it renamed? Correct nic",
+                               vip->ip, link->name, nic);
+    vip->wanted.nic = nic;
+    return -1;
+}
+
 /* Finds the address on this node. Returns 1 with where and what, 0 when it was seen to be absent, -1 with a final code in *ret_code. */
 static int find_address(struct agent_run *run, struct vip *vip, struct link *link, struct interface_address *found,
                         enum ocf_code *ret_code)
@@ -420,10 +444,8 @@ static int find_address(struct agent_run *run, struct vip *vip, struct link *lin
 
     if (error == -ENOENT)
         return 0;
-    if (error == -ENODEV) {
-        *ret_code = no_interface(run, vip, "interface", vip->wanted.nic ? vip->wanted.nic : "?");
-        return -1;
-    }
+    if (error == -ENODEV)
+        return find_elsewhere(run, vip, link, found, ret_code);
     if (error == 0)
         error = virtual_address_look(&vip->netlink, &vip->wanted, link, found, run->deadline);
     if (error < 0)

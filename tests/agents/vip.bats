@@ -96,6 +96,21 @@ has_heard() { [ "$(heard "$2")" -ge "$1" ]; }
   assert_reason "interface nope"
 }
 
+@test "an interface that was renamed has kept the address: 1, and a stop takes it away" {
+  vip start ip=192.0.2.10 nic=eth0 "${quick[@]}"
+  assert_code 0
+  ip_of node link set eth0 down
+  ip_of node link set eth0 name lan0
+  ip_of node link set lan0 up
+  vip monitor ip=192.0.2.10 nic=eth0 @interval=0
+  assert_code 1
+  assert_reason '192.0.2.10 is on lan0, and interface eth0 does not exist'
+  vip stop ip=192.0.2.10 nic=eth0
+  assert_code 0
+  refute has 192.0.2.10/
+  assert has 192.0.2.1/24
+}
+
 @test "a network namespace that does not exist is like an interface that does not" {
   vip monitor ip=192.0.2.10 network_namespace=nope @interval=0
   assert_code 7
