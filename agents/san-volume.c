@@ -187,6 +187,8 @@ static void call_begin(struct call *call, const struct agent_run *run, const voi
         call->state_path[0] = '\0';
     volume_read_state(&call->volume, call->state_path);
     call->volume.instance = run->instance;
+    /* What a probe calls absent may be mounted on another node. */
+    call->volume.search = run->probe || text_equal(run->action->name, "start");
     call->volume.node = uname(&call->host) == 0 ? call->host.nodename : "node";
 }
 
@@ -200,7 +202,9 @@ static enum ocf_code volume_monitor(struct agent_run *run, const void *config)
     if (status == VOLUME_UP)
         return OCF_SUCCESS;
     if (status == VOLUME_DOWN)
-        return OCF_NOT_RUNNING;
+        return run->probe ? OCF_NOT_RUNNING
+                          : agent_fail(run, OCF_NOT_RUNNING, "%s is not mounted on %s any more: something other than the cluster unmounted it",
+                                       call.config.device, call.volume.directory);
     if (status == -ENOSPC)
         return agent_fail(run, OCF_DEGRADED, "%s", reason(&call.volume, status));
     return agent_fail(run, OCF_ERR_GENERIC, "%s", reason(&call.volume, status));
@@ -208,8 +212,10 @@ static enum ocf_code volume_monitor(struct agent_run *run, const void *config)
 
 static enum ocf_code refuse(struct agent_run *run, const struct volume *volume, enum ocf_code code, const char *why)
 {
+    /* The reason first: the time may be all but used up. */
+    (void)agent_fail(run, code, "%s", why);
     (void)agent_record(run->agent->name, run->instance, "refuse-mount", "%s on %s: %s", volume->config->device, volume->directory, why);
-    return agent_fail(run, code, "%s", why);
+    return code;
 }
 
 static enum ocf_code require_quorum(struct agent_run *run, const struct volume *volume)
@@ -240,6 +246,14 @@ static int lock_volume(const struct call *call, struct deadline deadline)
     return file_lock(path, deadline);
 }
 
+static enum ocf_code fail_lock(struct agent_run *run, const struct call *call, int error)
+{
+    if (error == -ETIMEDOUT)
+        return agent_fail(run, OCF_ERR_GENERIC, "another start or stop of %s has not ended", run->instance);
+    return agent_fail(run, OCF_ERR_GENERIC, "cannot make or lock %s.lock: %s; is " VIGIL_RUNDIR " full or read-only?",
+                      call->state_path[0] ? call->state_path : VIGIL_RUNDIR, strerror(-error));
+}
+
 static enum ocf_code bring_up(struct agent_run *run, struct call *call)
 {
     struct volume *volume = &call->volume;
@@ -266,7 +280,7 @@ static enum ocf_code volume_start(struct agent_run *run, const void *config)
     call_begin(&call, run, config);
     lock_fd = lock_volume(&call, run->deadline);
     if (lock_fd < 0)
-        return agent_fail(run, OCF_ERR_GENERIC, "another start or stop of %s has not ended: %s", run->instance, strerror(-lock_fd));
+        return fail_lock(run, &call, lock_fd);
     status = volume_check(&call.volume, 0);
     if (status == VOLUME_UP)
         return OCF_SUCCESS;
@@ -284,7 +298,7 @@ static enum ocf_code volume_stop(struct agent_run *run, const void *config)
     call_begin(&call, run, config);
     lock_fd = lock_volume(&call, run->deadline);
     if (lock_fd < 0)
-        return agent_fail(run, OCF_ERR_GENERIC, "another start or stop of %s has not ended: %s", run->instance, strerror(-lock_fd));
+        return fail_lock(run, &call, lock_fd);
     r = volume_down(&call.volume);
     if (r < 0)
         return agent_fail(run, OCF_ERR_GENERIC, "%s", reason(&call.volume, r));

@@ -128,14 +128,14 @@ static int judge_mount(struct volume *volume)
     return VOLUME_UP;
 }
 
-/* Not on its mount point: but perhaps elsewhere, which is not "absent". Costs a look at the whole table, so only where no note of ours
- * stands for the last look and the device is known without a search. */
+/* Not on its mount point: but perhaps elsewhere, which is not "absent". Costs a look at the whole table, and a search for a device that is named
+ * by what it holds, which a recurring monitor leaves out. */
 static int check_elsewhere(struct volume *volume)
 {
     _cleanup_mount_table_ struct mount_table table = { 0 };
     const struct mount_entry *entry;
 
-    if (volume->name.kind != DEVICE_PATH || device_find(&volume->name, volume->deadline, &volume->device) < 0)
+    if ((volume->name.kind != DEVICE_PATH && !volume->search) || device_find(&volume->name, volume->deadline, &volume->device) < 0)
         return VOLUME_DOWN;
     if (text_equal(volume->config->type, "btrfs") || mount_table_read(0, volume->deadline, &table) < 0)
         return VOLUME_DOWN;

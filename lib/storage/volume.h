@@ -55,6 +55,7 @@ struct volume {
     const char *node;
     struct deadline deadline;
     char directory[4096];      /* config->directory without double or trailing slashes */
+    bool search;               /* check also looks whether the device, however it is named, is mounted elsewhere on this node */
     bool bind;                 /* a folder is mounted on another one: no device of its own */
     struct device_name name;   /* not for a bind mount */
     struct volume_state state;

@@ -310,6 +310,33 @@ usual_ways() {
   assert_code 6
 }
 
+@test "a volume that is mounted elsewhere is not absent, however it is named" {
+  local named
+  make_volume
+  mkdir "$work/elsewhere"
+  node_run mount "$device" "$work/elsewhere"
+  for named in "$device" "UUID=$(blkid -s UUID -o value "$device")"; do
+    volume monitor device="$named" @interval=0
+    assert_code 1
+    assert_reason "is mounted on $work/elsewhere instead of $directory"
+    volume start device="$named"
+    assert_code 1
+  done
+}
+
+@test "a recurring monitor that finds it unmounted says so" {
+  make_volume
+  volume start
+  assert_code 0
+  node_run umount "$directory"
+  volume monitor
+  assert_code 7
+  assert_reason "$device is not mounted on $directory any more"
+  volume monitor @interval=0
+  assert_code 7
+  assert_no_reason
+}
+
 @test "multi-mount protection: a device in use elsewhere is refused by name" {
   # Without checksums, so that the test can play the other node's kernel.
   make_volume ext4 64M -O mmp,^metadata_csum -E mmp_update_interval=1
