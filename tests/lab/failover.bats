@@ -94,7 +94,7 @@ move_service() {
 
 @test "the address is removed by hand: it comes back" {
   lab_exec "$active" ip addr del "$SERVICE_ADDRESS/24" dev eth0
-  ! node_has_address "$(lab_node_pid "$active")"
+  run ! node_has_address "$(lab_node_pid "$active")"
   lab_wait 30 "the failure noticed" has_failed address "$active"
   verify "$active"
   clear_failures
@@ -102,7 +102,7 @@ move_service() {
 
 @test "the volume is unmounted by hand: it is mounted again" {
   lab_exec "$active" umount -l "$SERVICE_FOLDER"
-  ! node_has_volume "$(lab_node_pid "$active")"
+  run ! node_has_volume "$(lab_node_pid "$active")"
   lab_wait 30 "the failure noticed" has_failed volume "$active"
   verify "$active"
   clear_failures

@@ -22,6 +22,20 @@ void unit_remove_folder(char *path);
 /* How many descriptors this process has open. */
 size_t unit_count_fds(void);
 
+/* A mount namespace of this process's own, with an empty tmpfs on the first folder of each path's (so /run for /run/vigil); as a group
+ * setup: returns 0 or -1. */
+int unit_private_folders(const char *path, const char *other);
+
+/* What a function did that ran in a process of its own. */
+struct unit_run {
+    int code;            /* its exit code; 256 + the signal that ended it */
+    char output[16384];  /* standard output */
+    char errors[16384];  /* standard error */
+};
+
+/* Runs function in a child with input (NULL: /dev/null) as standard input, and a time limit of 60 s. */
+void unit_run(struct unit_run *run, int (*function)(void *context), void *context, const char *input);
+
 /*
  * Torture: the libc calls named in FAULT_WRAPS (tests/unit/Makemodule.am) go through a counter, and the one whose turn has come
  * fails once with `error` (a NULL with ENOMEM for the allocators).
