@@ -14,7 +14,7 @@
 #include "agent/agent.h"
 #include "health/application.h"
 #include "health/probe.h"
-#include "health/unit.h"
+#include "health/systemd_unit.h"
 
 struct app_config {
     struct application application;

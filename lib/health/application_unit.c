@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "health/application_unit.h"
-#include "health/unit.h"
+#include "health/systemd_unit.h"
 
 /* Of the action's time, this share is kept to end what did not become ready. */
 #define READY_SHARE_PERCENT 85

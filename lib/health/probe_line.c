@@ -115,9 +115,10 @@ static int redis_login(int fd, const struct probe_url *url, struct deadline dead
         text_buffer_printf(&command, "$%zu\r\n%s\r\n", strlen(url->user), url->user);
     text_buffer_printf(&command, "$%zu\r\n%s\r\n", strlen(password), password);
     file_wipe_secret(password);
-    r = command.failed ? -ENOMEM : ask(fd, command.text, reply_redis, deadline, why);
-    if (command.text)
-        explicit_bzero(command.text, command.length);
+    if (command.failed || !command.text)
+        return -ENOMEM;
+    r = ask(fd, command.text, reply_redis, deadline, why);
+    explicit_bzero(command.text, command.length);
     return r;
 }
 

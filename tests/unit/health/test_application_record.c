@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "health/application.h"
-#include "health/unit.h"
+#include "health/systemd_unit.h"
 
 static const char good[] = "vigil-app 1\nstate started\nmain 12 345\nsession 11 344\ncgroup /sys/fs/cgroup/vigil/app-x\n";
 

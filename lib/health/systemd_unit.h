@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef VIGIL_HEALTH_UNIT_H
-#define VIGIL_HEALTH_UNIT_H
+#ifndef VIGIL_HEALTH_SYSTEMD_UNIT_H
+#define VIGIL_HEALTH_SYSTEMD_UNIT_H
 /*
  * systemd units over D-Bus (org.freedesktop.systemd1(5)), through libsystemd, which is loaded by the first call. A unit is never
  * enabled or disabled. Every call is bounded by a deadline.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "health/unit.h"
+#include "health/systemd_unit.h"
 
 #include <ctype.h>
 #include <string.h>
