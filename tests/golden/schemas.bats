@@ -28,9 +28,9 @@ assert_agree() {
   for name in $agents; do
     agent "$name" meta-data
     assert_code 0
-    xmllint --noout --nonet --relaxng "$VIGIL_SOURCE/xml/ocf-ra-1.1.rng" - <<<"${output/<!DOCTYPE*dtd\">/}"
+    xmllint --noout --nonet --relaxng "$VIGIL_SOURCE/xml/ocf-ra-1.1.rng" - <<<"$output"
     # Debian's pcs brings a schema too, of what it can read.
-    xmllint --noout --nonet --relaxng /usr/share/pcs/data/ocf-1.1.rng - <<<"${output/<!DOCTYPE*dtd\">/}"
+    xmllint --noout --nonet --relaxng /usr/share/pcs/data/ocf-1.1.rng - <<<"$output"
   done
 }
 
