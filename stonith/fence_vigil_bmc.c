@@ -9,10 +9,9 @@
 #include <string.h>
 
 #include "agent/fence.h"
-#include "base/file.h"
-#include "base/number.h"
 #include "power/ipmi.h"
 #include "power/power.h"
+#include "power/secrets.h"
 
 /* A log-in's step or a command that is not answered in this time is begun again, within login_timeout and shell_timeout. */
 #define STEP_MS 2500
@@ -32,11 +31,8 @@ struct bmc_config {
     int port;
     bool port_as_ip;
     const char *username;
-    const char *password;
-    const char *password_file;
+    struct secrets_source secrets;
     const char *password_script;
-    const char *k_g;
-    const char *k_g_file;
     int cipher;
     int privilege;
     const char *workarounds;
@@ -49,83 +45,15 @@ struct bmc_config {
 
 /* ---- parameters --------------------------------------------------------------------------------------------------- */
 
-static int check_address(const char *text, struct text_buffer *why)
-{
-    struct power_endpoint endpoint;
-
-    return endpoint_parse(text, strlen(text), 1, &endpoint, why);
-}
-
-static int check_hosts(const char *text, struct text_buffer *why)
-{
-    int count = host_map_walk(text, strlen(text), 1, NULL, NULL, why);
-
-    return count < 0 ? count : 0;
-}
-
-static int check_workarounds(const char *text, struct text_buffer *why)
-{
-    unsigned int bits;
-
-    return ipmi_workarounds_parse(text, &bits, why);
-}
-
-static int check_length(const char *text, size_t maximum, struct text_buffer *why)
-{
-    if (strlen(text) <= maximum)
-        return 0;
-    text_buffer_printf(why, "at most %zu bytes, since IPMI has no room for more", maximum);
-    return -EINVAL;
-}
-
-static int check_username(const char *text, struct text_buffer *why)
-{
-    return check_length(text, 16, why);
-}
-
-static int check_password(const char *text, struct text_buffer *why)
-{
-    return check_length(text, 20, why);
-}
-
-static int check_k_g(const char *text, struct text_buffer *why)
-{
-    unsigned char key[POWER_K_G_LENGTH];
-    int r = ipmi_k_g_parse(text, key);
-
-    explicit_bzero(key, sizeof(key));
-    if (r < 0)
-        text_buffer_printf(why, "up to 40 hexadecimal digits, an even number of them");
-    return r;
-}
-
-static int parse_target(const char *text, int *ret)
-{
-    uint64_t address;
-    int r = text ? number_parse_unsigned(text, UINT8_MAX, &address) : -ENODATA;
-
-    *ret = r == 0 ? (int)address : POWER_TARGET_SELF;
-    return r;
-}
-
-static int check_target(const char *text, struct text_buffer *why)
-{
-    int target, r = parse_target(text, &target);
-
-    if (r < 0)
-        text_buffer_printf(why, "a slave address such as 0x24");
-    return r;
-}
-
 #define IGNORED(place) PARAM_TEXT(struct bmc_config, ignored[place]), .advanced = true
 #define IGNORED_TEXT "Accepted for compatibility with fence_ipmilan, without effect"
 
 static const struct param params[] = {
-    { "ip", PARAM_TEXT(struct bmc_config, ip), .short_option = 'a', .aliases = NAMES("ipaddr"), .check = check_address,
+    { "ip", PARAM_TEXT(struct bmc_config, ip), .short_option = 'a', .aliases = NAMES("ipaddr"), .check = endpoint_check,
       .shortdesc = "Address of the management controller",
       .longdesc = "IPv4 address, IPv6 address or host name of the one management controller, a port may follow: 192.0.2.11, "
                   "bmc1.example:9623, [2001:db8::11]:623. Name its node by pcmk_host_list; for several controllers use hosts." },
-    { "hosts", PARAM_TEXT(struct bmc_config, hosts), .check = check_hosts,
+    { "hosts", PARAM_TEXT(struct bmc_config, hosts), .check = host_map_check,
       .shortdesc = "Host map: NODE=ADDRESS of each node's controller",
       .longdesc = "Which management controller belongs to which node, so that one fence device serves several nodes: "
                   "\"n1=192.0.2.11 n2=192.0.2.12:9623 n3=[2001:db8::13]:623\". Blanks, commas or semicolons separate. The "
@@ -135,14 +63,14 @@ static const struct param params[] = {
     { "port_as_ip", PARAM_BOOLEAN(struct bmc_config, port_as_ip), .advanced = true,
       .shortdesc = "The plug is the address of the controller" },
     { "username", PARAM_TEXT(struct bmc_config, username), .short_option = 'l', .aliases = NAMES("login"),
-      .check = check_username, .shortdesc = "Account on the controller",
+      .check = ipmi_username_check, .shortdesc = "Account on the controller",
       .longdesc = "Account on the controller, at most 16 bytes. It needs operator privilege on the LAN channel; leave it out "
                   "for the anonymous account." },
-    { "password_file", PARAM_PATH(struct bmc_config, password_file), .shortdesc = "File with the password",
+    { "password_file", PARAM_PATH(struct bmc_config, secrets.password_file), .shortdesc = "File with the password",
       .longdesc = "File whose first line is the password, at most 20 bytes. It must belong to root and be readable by "
                   "nobody else. This is the way to keep the password out of the CIB." },
-    { "password", PARAM_TEXT(struct bmc_config, password), .short_option = 'p', .aliases = NAMES("passwd"), .secret = true,
-      .check = check_password, .shortdesc = "Password, better kept in password_file" },
+    { "password", PARAM_TEXT(struct bmc_config, secrets.password), .short_option = 'p', .aliases = NAMES("passwd"), .secret = true,
+      .check = ipmi_password_check, .shortdesc = "Password, better kept in password_file" },
     { "privlvl", PARAM_CHOICE(struct bmc_config, privilege), .short_option = 'L', .default_value = "administrator",
       .choices = NAMES("user", "operator", "administrator"), .shortdesc = "Privilege level to log in with",
       .longdesc = "Privilege level to log in with. Switching the power needs operator; an account that has no more must "
@@ -153,14 +81,14 @@ static const struct param params[] = {
                   "and 15 do not protect the controller's answers, so that anybody on its network could forge an \"off\"." },
     { "protocol", PARAM_CHOICE(struct bmc_config, protocol), .default_value = "ipmi", .choices = power_protocol_names,
       .advanced = true, .shortdesc = "Protocol of the controllers" },
-    { "hexadecimal_kg_file", PARAM_PATH(struct bmc_config, k_g_file), .advanced = true,
+    { "hexadecimal_kg_file", PARAM_PATH(struct bmc_config, secrets.k_g_file), .advanced = true,
       .shortdesc = "File with the controller's key (Kg) in hexadecimal" },
-    { "hexadecimal_kg", PARAM_TEXT(struct bmc_config, k_g), .advanced = true, .secret = true, .check = check_k_g,
+    { "hexadecimal_kg", PARAM_TEXT(struct bmc_config, secrets.k_g), .advanced = true, .secret = true, .check = ipmi_k_g_check,
       .shortdesc = "The controller's key (Kg) in hexadecimal, better kept in hexadecimal_kg_file" },
-    { "target", PARAM_TEXT(struct bmc_config, target), .advanced = true, .check = check_target,
+    { "target", PARAM_TEXT(struct bmc_config, target), .advanced = true, .check = ipmi_target_check,
       .shortdesc = "Slave address of a controller behind this one, to which commands are bridged" },
     { "workarounds", PARAM_TEXT(struct bmc_config, workarounds), .default_value = "authcap,opensesspriv", .advanced = true,
-      .check = check_workarounds, .shortdesc = "Deviations from the specification to put up with",
+      .check = ipmi_workarounds_check, .shortdesc = "Deviations from the specification to put up with",
       .longdesc = "For controllers that deviate from the IPMI specification, by the names of FreeIPMI's tools: authcap, intel20, "
                   "supermicro20, sun20, opensesspriv, integritycheckvalue; or none. The default does no harm to "
                   "the others." },
@@ -242,9 +170,9 @@ static int check_secrets(struct fence_run *run, const struct bmc_config *config)
     if (config->password_script)
         return fence_fail(run, -EINVAL, "password_script is not run by this agent: put the password into a file of mode 0600 "
                                         "and name it by password_file");
-    if (config->password && config->password_file)
+    if (config->secrets.password && config->secrets.password_file)
         return fence_fail(run, -EINVAL, "password and password_file are both set: keep password_file");
-    if (config->k_g && config->k_g_file)
+    if (config->secrets.k_g && config->secrets.k_g_file)
         return fence_fail(run, -EINVAL, "hexadecimal_kg and hexadecimal_kg_file are both set: keep hexadecimal_kg_file");
     return 0;
 }
@@ -264,12 +192,11 @@ static int bmc_check_config(struct fence_run *run, const void *data)
 
 /* ---- sessions ----------------------------------------------------------------------------------------------------- */
 
-/* The secrets of a log-in, from the time they are read to the end of the session. */
+/* A log-in, and the session where one controller is meant. */
 struct bmc_session {
     struct power_session *power;
     struct power_login login;
-    char *password;
-    unsigned char k_g[POWER_K_G_LENGTH];
+    struct secrets secrets;
 };
 
 static void session_free(struct bmc_session *session)
@@ -278,8 +205,7 @@ static void session_free(struct bmc_session *session)
         return;
     if (session->power)
         session->power->protocol->close(session->power);
-    file_wipe_secret(session->password);
-    explicit_bzero(session, sizeof(*session));
+    secrets_wipe(&session->secrets);
     free(session);
 }
 
@@ -288,81 +214,32 @@ static void cleanup_session(struct bmc_session **session)
     session_free(*session);
 }
 
-static int read_secret(struct fence_run *run, const char *name, const char *path, char **ret)
-{
-    int r = file_read_secret(path, ret);
-
-    if (r == -EPERM)
-        return fence_fail(run, r, "%s %s may be read by others: make it belong to root with mode 0600", name, path);
-    if (r == -ENODATA)
-        return fence_fail(run, r, "%s %s is empty: write the secret into its first line", name, path);
-    return r < 0 ? fence_fail(run, r, "%s %s cannot be read: %s", name, path, strerror(-r)) : 0;
-}
-
-static int read_password(struct fence_run *run, const struct bmc_config *config, struct bmc_session *session)
-{
-    int r;
-
-    session->login.password = config->password;
-    if (!config->password_file)
-        return 0;
-    r = read_secret(run, "password_file", config->password_file, &session->password);
-    if (r < 0)
-        return r;
-    if (strlen(session->password) > 20)
-        return fence_fail(run, -EINVAL, "the password in %s is longer than 20 bytes: IPMI has no room for more",
-                          config->password_file);
-    session->login.password = session->password;
-    return 0;
-}
-
-static int read_k_g(struct fence_run *run, const struct bmc_config *config, struct bmc_session *session)
-{
-    char *text = NULL;
-    int r = 0;
-
-    if (!config->k_g && !config->k_g_file)
-        return 0;
-    if (config->k_g_file)
-        r = read_secret(run, "hexadecimal_kg_file", config->k_g_file, &text);
-    if (r == 0 && ipmi_k_g_parse(text ? text : config->k_g, session->k_g) < 0)
-        r = fence_fail(run, -EINVAL, "the key in %s is not up to 40 hexadecimal digits, an even number of them",
-                       config->k_g_file);
-    file_wipe_secret(text);
-    session->login.k_g = session->k_g;
-    return r;
-}
-
 /* Everything of a log-in but the address. */
 static int prepare_session(struct fence_run *run, const struct bmc_config *config, struct bmc_session **ret)
 {
     _cleanup_(cleanup_session) struct bmc_session *session = calloc(1, sizeof(*session));
+    _cleanup_text_buffer_ struct text_buffer why = {};
     int r;
 
     if (!session)
         return -ENOMEM;
+    r = secrets_read(&config->secrets, &session->secrets, &why);
+    if (r < 0)
+        return fence_fail(run, r, "%s", why.text);
     session->login = (struct power_login){
         .username = config->username,
+        .password = session->secrets.password,
+        .k_g = session->secrets.k_g,
         .privilege = (enum power_privilege)config->privilege,
         .cipher_suite = ipmi_cipher_at(config->cipher),
         .login_ms = STEP_MS,
         .answer_ms = STEP_MS,
         .resend_ms = config->resend_ms,
     };
-    (void)parse_target(config->target, &session->login.target);
-    (void)ipmi_workarounds_parse(config->workarounds, &session->login.workarounds, &(struct text_buffer){});
-    r = read_password(run, config, session);
-    if (r == 0)
-        r = read_k_g(run, config, session);
-    if (r == 0)
-        *ret = TAKE_PTR(session);
-    return r;
-}
-
-static int open_power(const struct bmc_config *config, struct bmc_session *session, const struct power_endpoint *endpoint,
-                      struct deadline deadline, struct text_buffer *why)
-{
-    return power_protocol_at(config->protocol)->open(endpoint, &session->login, deadline, why, &session->power);
+    (void)ipmi_target_parse(config->target, &session->login.target);
+    (void)ipmi_workarounds_parse(config->workarounds, &session->login.workarounds, &why);
+    *ret = TAKE_PTR(session);
+    return 0;
 }
 
 static int fail_at(struct fence_run *run, int error, const struct power_endpoint *endpoint, const struct text_buffer *why)
@@ -388,7 +265,7 @@ static int bmc_open(struct fence_run *run, const void *data)
         r = find_endpoint(run, config, &endpoint);
         if (r < 0)
             return r;
-        r = open_power(config, session, &endpoint, run->deadline, &why);
+        r = power_protocol_at(config->protocol)->open(&endpoint, &session->login, run->deadline, &why, &session->power);
         if (r < 0)
             return fail_at(run, r, &endpoint, &why);
     }
@@ -465,30 +342,25 @@ struct bmc_round {
     char first_failure[512];
 };
 
-/* Logs in, reads the power, logs out. What goes wrong is noted, not said: other controllers may do. */
+/* What goes wrong with one controller is noted, not said: the others may do. */
 static enum power_state look_at_host(struct bmc_round *round, const char *node, const struct power_endpoint *endpoint)
 {
     _cleanup_text_buffer_ struct text_buffer why = {};
-    struct bmc_session *session = round->run->session;
+    const struct bmc_session *session = round->run->session;
     struct power_reading reading = { .state = POWER_UNKNOWN };
-    struct deadline deadline = deadline_in(round->each_ms);
-    char where[ENDPOINT_TEXT_SIZE];
-    int r = open_power(round->config, session, endpoint, deadline, &why);
+    char where[ENDPOINT_TEXT_SIZE], failure[512];
+    int r = power_look(power_protocol_at(round->config->protocol), endpoint, &session->login, deadline_in(round->each_ms),
+                       &why, &reading);
 
-    if (r == 0)
-        r = session->power->protocol->read(session->power, deadline, &why, &reading);
-    if (session->power)
-        session->power->protocol->close(session->power);
-    session->power = NULL;
     if (r == 0) {
         round->answered++;
         return reading.state;
     }
+    (void)text_format(failure, sizeof(failure), "BMC %s of %s: %s", endpoint_format(endpoint, where, sizeof(where)), node,
+                      why.text ? why.text : strerror(-r));
+    log_warning("%s", failure);
     if (round->failed++ == 0)
-        (void)text_format(round->first_failure, sizeof(round->first_failure), "BMC %s of %s: %s",
-                          endpoint_format(endpoint, where, sizeof(where)), node, why.text ? why.text : strerror(-r));
-    log_warning("BMC %s of %s: %s", endpoint_format(endpoint, where, sizeof(where)), node,
-                why.text ? why.text : strerror(-r));
+        (void)text_copy(round->first_failure, sizeof(round->first_failure), failure);
     return POWER_UNKNOWN;
 }
 

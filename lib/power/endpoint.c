@@ -101,6 +101,13 @@ int endpoint_parse(const char *text, size_t length, uint16_t port_default, struc
     return 0;
 }
 
+int endpoint_check(const char *text, struct text_buffer *why)
+{
+    struct power_endpoint endpoint;
+
+    return endpoint_parse(text, strlen(text), 1, &endpoint, why);
+}
+
 /* One "NODE=ENDPOINT" of a map, borrowed from it. */
 struct host_entry {
     const char *node;
@@ -209,6 +216,13 @@ int host_map_walk(const char *map, size_t length, uint16_t port_default, host_ma
             emit(context, entry.node, entry.node_length, &endpoint);
     }
     return count;
+}
+
+int host_map_check(const char *map, struct text_buffer *why)
+{
+    int count = host_map_walk(map, strlen(map), 1, NULL, NULL, why);
+
+    return count < 0 ? count : 0;
 }
 
 struct host_search {

@@ -25,6 +25,9 @@ const char *endpoint_format(const struct power_endpoint *endpoint, char *buffer,
 int endpoint_parse(const char *text, size_t length, uint16_t port_default, struct power_endpoint *ret,
                    struct text_buffer *why);
 
+/* The same as a parameter's check. */
+int endpoint_check(const char *text, struct text_buffer *why);
+
 /* The host map: "n1=192.0.2.11 n2=bmc2.example:9623 n3=[2001:db8::3]:623". Blanks, commas or semicolons separate; a node name is
  * letters, digits, '.', '_' and '-' and stands only once, as does a controller. Looks at all of it, whatever is asked.
  *
@@ -33,6 +36,9 @@ int endpoint_parse(const char *text, size_t length, uint16_t port_default, struc
 typedef void (*host_map_emit)(void *context, const char *node, size_t node_length, const struct power_endpoint *endpoint);
 int host_map_walk(const char *map, size_t length, uint16_t port_default, host_map_emit emit, void *context,
                   struct text_buffer *why);
+
+/* The same as a parameter's check: 0 or -EINVAL. */
+int host_map_check(const char *map, struct text_buffer *why);
 
 /* The endpoint of a node. Returns 0, -ENOENT when the map has no such node, or -EINVAL like host_map_walk. Node names are compared
  * without regard to case, as Pacemaker compares them. */

@@ -24,6 +24,21 @@ bool ipmi_cipher_is_safe(int suite);
  * -EINVAL. Pure. */
 int ipmi_k_g_parse(const char *text, unsigned char ret[POWER_K_G_LENGTH]);
 
+/* The slave address of a controller that commands are bridged to, such as 0x24. Returns 0, or -EINVAL / -ERANGE; *ret is then (and for
+ * NULL, which is -ENODATA) POWER_TARGET_SELF. Pure. */
+int ipmi_target_parse(const char *text, int *ret);
+
+/* IPMI v2.0, tables 22-33 (Set User Name) and 22-39 (Set User Password). */
+#define IPMI_USERNAME_LONGEST 16
+#define IPMI_PASSWORD_LONGEST 20
+
+/* Checks of parameters: 0, or -EINVAL with what is wanted in why. */
+int ipmi_workarounds_check(const char *text, struct text_buffer *why);
+int ipmi_k_g_check(const char *text, struct text_buffer *why);
+int ipmi_target_check(const char *text, struct text_buffer *why);
+int ipmi_username_check(const char *text, struct text_buffer *why);
+int ipmi_password_check(const char *text, struct text_buffer *why);
+
 /* The power of a chassis from the first byte behind the completion code of Get Chassis Status (table 28-3). A controller that says
  * "off" and at the same time that the system did not enter the desired state is not believed. Pure. */
 enum power_state ipmi_chassis_power(uint8_t current_power_state);

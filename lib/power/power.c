@@ -25,3 +25,16 @@ const struct power_protocol *power_protocol_find(const char *name)
             return protocols[i];
     return NULL;
 }
+
+int power_look(const struct power_protocol *protocol, const struct power_endpoint *endpoint, const struct power_login *login,
+               struct deadline deadline, struct text_buffer *why, struct power_reading *ret)
+{
+    struct power_session *session = NULL;
+    int r = protocol->open(endpoint, login, deadline, why, &session);
+
+    if (r < 0)
+        return r;
+    r = protocol->read(session, deadline, why, ret);
+    protocol->close(session);
+    return r;
+}

@@ -74,6 +74,10 @@ struct power_protocol {
     void (*close)(struct power_session *session);
 };
 
+/* Logs in, reads the power once, logs out. Returns as the operations do. */
+int power_look(const struct power_protocol *protocol, const struct power_endpoint *endpoint, const struct power_login *login,
+               struct deadline deadline, struct text_buffer *why, struct power_reading *ret);
+
 /* The protocol of that name, or NULL. */
 const struct power_protocol *power_protocol_find(const char *name);
 
