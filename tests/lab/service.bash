@@ -76,9 +76,9 @@ service_vigil_fencing() {
   lab_exec_all install -D -m 600 /dev/stdin /etc/vigil/bmc-password <<< "$BMC_PASSWORD" || return 1
   [ ${#LAB_NODES[@]} -ne 2 ] || return 0
   for ((number = 1; number <= ${#LAB_NODES[@]}; number++)); do
-    map+="n$number=198.51.100.$((100 + number));"
+    map+="n$number=198.51.100.$((100 + number)) "
   done
-  service_pcs -f /run/cib.xml stonith update fence hosts="${map%;}"
+  service_pcs -f /run/cib.xml stonith update fence hosts="${map% }" pcmk_host_list="${LAB_NODES[*]}"
 }
 
 # The same command on each node, with the same standard input.
@@ -95,6 +95,8 @@ service_configure() {
   [ "$agents" != stock ] || recipe=$LAB_SOURCE/stock.xml
   lab_exec "${LAB_NODES[0]}" cp /dev/stdin /run/cib.xml < "$recipe" || return 1
   "service_${agents}_fencing" || return 1
+  # With more than two nodes, the one that takes over is known beforehand: the demo watches there.
+  [ ${#LAB_NODES[@]} -eq 2 ] || service_pcs -f /run/cib.xml constraint location service prefers n2=25 || return 1
   service_pcs cluster cib-push /run/cib.xml scope=configuration
 }
 

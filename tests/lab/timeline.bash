@@ -33,11 +33,11 @@ timeline_read_log() {
     *"Operation '"*"' targeting $peer by "*": OK"*) set -- fenced "$peer, by its management controller" ;;
     *"Result of start operation for volume on $node: "[oO][kK]*) set -- volume "on $node" ;;
     *"Result of start operation for database on $node: "[oO][kK]*) set -- database "on $node" ;;
-    *"Result of monitor operation for database on $node: "*) set -- noticed "${line##*: }" ;;
+    *"Result of monitor operation for database on $node: "*) set -- noticed "${line##*"$node: "}" ;;
     *) continue ;;
     esac
     [ "$1" != noticed ] || [[ "$2" != [oO][kK]* ]] || continue
-    echo "$(timeline_log_time "$line") $1 $2"
+    echo "$(timeline_log_time "$line") $1 ${2%% |*}"
   done
 }
 
