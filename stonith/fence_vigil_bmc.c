@@ -397,7 +397,10 @@ static int list_without_map(struct fence_run *run, const struct bmc_config *conf
         emit(run, run->plug, NULL, state);
         return 0;
     }
-    return fence_fail(run, -EOPNOTSUPP, "which node this controller belongs to is not known here: set hosts, or pcmk_host_list");
+    /* An empty list, not a failure: told that list fails, Pacemaker's fencer asks for the status of any node instead, takes each answer for "can
+     * be fenced by it" (fenced_commands.c, dynamic_list_search_cb), and this controller's node would be switched off in place of another. */
+    log_warning("which node this controller belongs to is not known, so it is listed for none: set hosts, plug or pcmk_host_list");
+    return 0;
 }
 
 static int bmc_list(struct fence_run *run, const void *data, fence_emit emit)

@@ -15,7 +15,6 @@
 #define INPUT_LIMIT 65536
 /* Pacemaker writes the options at once; a caller that never closes standard input must not hold us. */
 #define INPUT_TIMEOUT_MS 10000
-#define RECORD_TIMEOUT_MS 1000
 
 static const char *const power_names[] = { [POWER_UNKNOWN] = "UNKNOWN", [POWER_OFF] = "OFF", [POWER_ON] = "ON" };
 
@@ -46,36 +45,20 @@ int fence_fail(struct fence_run *run, int error, const char *format, ...)
 
 /* ---- records ------------------------------------------------------------------------------------------------------ */
 
-/* A decision for the record of this node. */
-struct decision {
-    const struct fence_run *run;
-    const char *what;
-    const char *evidence;
-};
-
-static int write_decision(void *argument, void *reply _unused_, size_t reply_size _unused_)
-{
-    const struct decision *decision = argument;
-
-    return agent_record(decision->run->agent->name, decision->run->plug ? decision->run->plug : "the device", decision->what,
-                        "%s", decision->evidence);
-}
-
-/* Notes what was decided. A takeover waits for the answer of this program: a disk of this node that hangs must not hold it up. */
+/* Notes what was decided; bounded, since a takeover waits for the answer of this program. */
 static void _printf_(3, 4) record_decision(const struct fence_run *run, const char *what, const char *format, ...)
 {
+    const char *plug = run->plug ? run->plug : "the device";
     _cleanup_free_ char *evidence = NULL;
-    struct decision decision = { .run = run, .what = what };
     va_list arguments;
     int r;
 
     va_start(arguments, format);
     evidence = text_vprintf(format, arguments);
     va_end(arguments);
-    decision.evidence = evidence ? evidence : "";
-    r = child_call(write_decision, &decision, NULL, 0, NULL, deadline_in(RECORD_TIMEOUT_MS));
+    r = agent_record(run->agent->name, plug, what, "%s", evidence ? evidence : "");
     if (r < 0)
-        log_warning("%s of %s could not be recorded: %s", what, run->plug ? run->plug : "the device", strerror(-r));
+        log_warning("%s of %s could not be recorded: %s", what, plug, strerror(-r));
 }
 
 /* ---- power: look, act, look until it is seen ---------------------------------------------------------------------- */

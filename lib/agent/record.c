@@ -17,8 +17,8 @@
 /* At this size the file becomes decisions.jsonl.1, in the place of an older one. */
 #define RECORD_FILE_LIMIT (1024 * 1024)
 /* A record must never hold up a takeover: neither another's lock nor a disk that hangs. */
-#define RECORD_LOCK_MS 1000
-#define RECORD_WRITE_MS 2000
+#define RECORD_LOCK_MS 500
+#define RECORD_WRITE_MS 1000
 
 static void append_json(struct text_buffer *line, const char *name, const char *value)
 {

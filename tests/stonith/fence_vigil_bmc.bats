@@ -233,15 +233,52 @@ seconds_of() {
   assert_equal "$output" $'n1,,ON\nn2,,OFF'
 }
 
-@test "list asks no controller; without a map it fails, so that Pacemaker asks for the status" {
+@test "list asks no controller" {
   start_second
   bmc_stop n1
   bmc_stop n2
   fence fence_vigil_bmc action=list "${map[@]}"
   assert_code 0
+  assert_equal "$output" $'n1,\nn2,'
+  fence fence_vigil_bmc action=list plug=n1 "${one[@]}"
+  assert_code 0
+  assert_equal "$output" n1,
+}
+
+# A real fencer without a cluster, its own memory segments and folders.
+start_fencer() {
+  node_install
+  node_layer /var/lib/pacemaker /var/log
+  node_run bash -c 'mount -t tmpfs tmpfs /dev/shm; mkdir -p /run/crm; chown hacluster:haclient /run/crm'
+  node_spawn env PCMK_logfile=/var/log/fencer.log /usr/lib/pacemaker/pacemaker-fenced -s
+  wait_until 20 node_run stonith_admin --list-registered
+}
+
+fencer_knows() {
+  local -a options=()
+  local option
+  for option in "${@:2}"; do options+=(-o "$option"); done
+  node_run stonith_admin -R "$1" -a fence_vigil_bmc "${options[@]}"
+}
+
+can_fence() { node_run stonith_admin --list "$1" | grep -q "$2"; }
+
+# Told that list fails, the fencer would ask for the status of any node, take the answer for "can fence it", and switch this
+# controller's node off in the place of another one.
+@test "a controller whose node is not known is used for no node at all" {
+  start_second
   fence fence_vigil_bmc action=list "${one[@]}"
-  assert_code 1
-  assert_error_has 'set hosts'
+  assert_code 0
+  assert_equal "$output" ''
+  start_fencer
+  fencer_knows alone "${one[@]}"
+  refute can_fence n2 alone
+  refute can_fence n2 alone
+  fencer_knows mapped "${map[@]}"
+  assert can_fence n2 mapped
+  fencer_knows plugged plug=n1 "${one[@]}"
+  assert can_fence n1 plugged
+  refute can_fence n2 plugged
 }
 
 @test "port_as_ip: the plug is the address" {
