@@ -41,14 +41,15 @@ machine_filesystem() {
     truncate -s 64M "$work/$1.image" && mkfs.ext4 -q -F "$work/$1.image" >/dev/null 2>&1 && losetup -f --show "$work/$1.image"
 }
 
-# Only what Pacemaker gives: a figure must not depend on the caller's environment.
+# Only what pacemaker-execd gives its agents, the log's settings included: a figure must not depend on the caller's environment.
 agent_environment() {
     local name
     for name in $(compgen -e); do
         case $name in PATH | TMPDIR | bench_tally | BENCH_INSIDE) ;; *) unset "$name" ;; esac
     done
     export OCF_ROOT=/usr/lib/ocf OCF_RA_VERSION_MAJOR=1 OCF_RA_VERSION_MINOR=1 OCF_RESKEY_crm_feature_set=3.16.2 \
-        OCF_RESKEY_CRM_meta_timeout=60000 PCMK_logfacility=none HA_LOGFACILITY=none PCMK_service=pacemaker-execd LC_ALL=C
+        OCF_RESKEY_CRM_meta_timeout=60000 PCMK_service=pacemaker-execd PCMK_logfacility=daemon HA_logfacility=daemon \
+        HA_LOGFACILITY=daemon PCMK_logfile="$work/pacemaker.log" PCMK_debug=0 HA_debug=0 LC_ALL=C
 }
 
 # Sets the array `item` to an item of measure: item_of NAME CODE stock|ours AGENT ACTION [PARAMETER=VALUE]...
