@@ -29,7 +29,7 @@ shell_files() {
   local files
   mapfile -t files < <(source_files '*.bats')
   cd "$VIGIL_SOURCE"
-  shellcheck -S warning -x -e SC2154,SC2030,SC2031,SC2034,SC1090,SC1091,SC2046,SC2120,SC2164 "${files[@]}"
+  shellcheck -S warning -x -e SC2154,SC2030,SC2031,SC2034,SC1090,SC1091,SC2046,SC2054,SC2120,SC2164 "${files[@]}"
 }
 
 @test "python files compile" {
