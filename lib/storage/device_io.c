@@ -112,9 +112,9 @@ int device_is_held(const struct block_device *device, struct deadline deadline)
 
 int device_from_number(dev_t number, struct block_device *ret)
 {
-    char path[80], line[256];
+    char path[80];
     _cleanup_free_ char *text = NULL;
-    const char *name;
+    char *name;
     struct stat status;
     int r;
 
@@ -123,9 +123,11 @@ int device_from_number(dev_t number, struct block_device *ret)
     if (r < 0)
         return r == -ENOENT || r == -ENODEV ? -ENODEV : r;
     name = strstr(text, "DEVNAME=");
-    if (!name || sscanf(name, "DEVNAME=%255[^\n]", line) != 1)
+    if (!name)
         return -ENODEV;
-    if (text_format(ret->path, sizeof(ret->path), "/dev/%s", line) < 0)
+    name += strlen("DEVNAME=");
+    name[strcspn(name, "\n")] = '\0';
+    if (text_format(ret->path, sizeof(ret->path), "/dev/%s", name) < 0)
         return -ENAMETOOLONG;
     ret->number = number;
     if (stat(ret->path, &status) < 0 || status.st_rdev != number)

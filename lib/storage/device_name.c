@@ -58,7 +58,7 @@ static void unescape_link(char *text)
 
 static int set_value(struct device_name *name, enum device_kind kind, const char *value)
 {
-    if (text_empty(value))
+    if (!value || !*value)
         return -EINVAL;
     name->kind = kind;
     return text_copy(name->value, sizeof(name->value), value) < 0 ? -ENAMETOOLONG : 0;
@@ -72,13 +72,23 @@ static bool names_partition(const char *link)
     return part && isdigit((unsigned char)part[strlen("-part")]);
 }
 
+/* The name behind a folder of udev's links, or NULL where the path is no such link. */
+static const char *link_name(const char *path, const char *folder, enum device_kind kind)
+{
+    const char *link = folder ? text_after(path, folder) : NULL;
+
+    if (!link || !*link || strchr(link, '/'))
+        return NULL;
+    return kind == DEVICE_WWN && names_partition(link) ? NULL : link;
+}
+
 static int parse_path(const char *text, struct device_name *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-        const char *link = forms[i].folder ? text_after(text, forms[i].folder) : NULL;
+        const char *link = link_name(text, forms[i].folder, forms[i].kind);
         int r;
 
-        if (text_empty(link) || strchr(link, '/') || (forms[i].kind == DEVICE_WWN && names_partition(link)))
+        if (!link)
             continue;
         r = set_value(name, forms[i].kind, link);
         if (r == 0)

@@ -235,12 +235,16 @@ static bool covers(const struct mount_entry *other, const struct mount_entry *en
 
 bool mount_table_covered(const struct mount_table *table, const struct mount_entry *entry)
 {
-    /* The chain of parents ends at the root; a table that loops (it never should) ends with the count. */
+    const struct mount_entry *from = NULL;
+
+    /* Up the chain of parents, where the child that we come from does not count: it is what is looked at. The chain ends at the root; a
+     * table that loops (it never should) ends with the count. */
     for (size_t depth = 0; entry && depth <= table->count; depth++) {
         for (size_t i = 0; i < table->count; i++) {
-            if (covers(&table->entries[i], entry))
+            if (&table->entries[i] != from && covers(&table->entries[i], entry))
                 return true;
         }
+        from = entry;
         entry = find_parent(table, entry);
     }
     return false;

@@ -70,21 +70,48 @@ static bool map_path_within(const char *path, size_t length, const char *folder)
     return i == length || path[i] == '/';
 }
 
+/* "fd:01" in hexadecimal. */
+static bool parse_map_device(const char *word, size_t length, dev_t *ret)
+{
+    char text[32];
+    char *colon;
+    uint64_t major_number, minor_number;
+
+    if (length >= sizeof(text))
+        return false;
+    memcpy(text, word, length);
+    text[length] = '\0';
+    colon = strchr(text, ':');
+    if (!colon)
+        return false;
+    *colon = '\0';
+    if (number_parse_hex(text, &major_number) < 0 || number_parse_hex(colon + 1, &minor_number) < 0 ||
+        major_number > UINT32_MAX || minor_number > UINT32_MAX)
+        return false;
+    *ret = makedev((unsigned int)major_number, (unsigned int)minor_number);
+    return true;
+}
+
 bool map_line_matches(const char *line, size_t length, dev_t device, const char *folder)
 {
-    /* start-end perms offset MAJOR:MINOR inode   path */
-    char copy[128];
-    unsigned int major_number, minor_number;
-    int path_at = 0;
-    size_t head = length < sizeof(copy) - 1 ? length : sizeof(copy) - 1;
+    /* start-end perms offset MAJOR:MINOR inode   path: what stands before the path fits this. */
+    char head[128];
+    const char *cursor = head, *word = head;
+    size_t used = length < sizeof(head) - 1 ? length : sizeof(head) - 1, word_length = 0;
+    dev_t found = 0;
 
-    memcpy(copy, line, head);
-    copy[head] = '\0';
-    if (sscanf(copy, "%*x-%*x %*4s %*x %x:%x %*u %n", &major_number, &minor_number, &path_at) != 2 || path_at <= 0)
-        return false;
-    if (makedev(major_number, minor_number) != device || (size_t)path_at >= length)
-        return false;
-    return map_path_within(line + path_at, length - (size_t)path_at, folder);
+    memcpy(head, line, used);
+    head[used] = '\0';
+    for (int field = 1; field <= 5; field++) {
+        if (!text_next_word(&cursor, " ", &word, &word_length))
+            return false;
+        if (field == 4 && !parse_map_device(word, word_length, &found))
+            return false;
+    }
+    used = (size_t)(word - head) + word_length;
+    while (used < length && line[used] == ' ')
+        used++;
+    return found == device && used < length && map_path_within(line + used, length - used, folder);
 }
 
 /* ---- one process --------------------------------------------------------------------------------------------------------------- */
@@ -209,20 +236,26 @@ struct scan {
     struct mount_users found;
 };
 
-/* The parent of a process, 0 for none. */
+/* The parent of a process, 0 for none: the second word behind the command's name in /proc/PID/stat, see proc(5). */
 static pid_t parent_of(pid_t pid)
 {
-    char path[64], text[512];
-    const char *behind;
-    int parent = 0;
+    char path[64], text[512], number[16];
+    const char *cursor, *word;
+    size_t length = 0;
+    int64_t parent;
 
     (void)text_format(path, sizeof(path), "/proc/%ld/stat", (long)pid);
     if (file_read_line(path, text, sizeof(text)) < 0)
         return 0;
-    behind = strrchr(text, ')');
-    if (!behind || sscanf(behind, ") %*c %d", &parent) != 1)
+    cursor = strrchr(text, ')');
+    if (!cursor)
         return 0;
-    return parent;
+    cursor++;
+    if (!text_next_word(&cursor, " ", &word, &length) || !text_next_word(&cursor, " ", &word, &length) || length >= sizeof(number))
+        return 0;
+    memcpy(number, word, length);
+    number[length] = '\0';
+    return number_parse(number, 0, INT32_MAX, &parent) == 0 ? (pid_t)parent : 0;
 }
 
 static bool is_untouchable(pid_t pid, pid_t self)
