@@ -19,6 +19,23 @@
 
 extern char **environ;
 
+/* Pacemaker before 3.0.2 keeps the first 128 bytes (services_linux.c, EXIT_REASON_MAX_LEN): a character that they would cut in two would be invalid
+ * in the CIB. */
+#define REASON_KEPT 128
+
+static void spare_cut_character(char *text)
+{
+    char *cut = text + REASON_KEPT;
+
+    if (strlen(text) <= REASON_KEPT || ((unsigned char)*cut & 0xc0) != 0x80)
+        return;
+    while (((unsigned char)*cut & 0xc0) == 0x80)
+        *cut-- = '?';
+    *cut = '?';
+    for (cut = text + REASON_KEPT + 1; ((unsigned char)*cut & 0xc0) == 0x80; cut++)
+        *cut = '?';
+}
+
 enum ocf_code agent_fail(struct agent_run *run, enum ocf_code code, const char *format, ...)
 {
     _cleanup_free_ char *text = NULL;
@@ -28,7 +45,7 @@ enum ocf_code agent_fail(struct agent_run *run, enum ocf_code code, const char *
     text = text_vprintf(format, arguments);
     va_end(arguments);
     if (text)
-        (void)text_make_printable(text);
+        spare_cut_character(text_make_printable(text));
     /* Pacemaker takes the last such line of an action for its status display, a person the first; so there is only one. */
     if (!run->reason_given)
         (void)fprintf(stderr, "ocf-exit-reason:%s\n", text ? text : "out of memory");

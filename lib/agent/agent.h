@@ -78,7 +78,8 @@ struct agent {
 /* The whole of an agent's main(). Reads argv and the environment, runs the action, returns the exit code. */
 int agent_main(const struct agent *agent, int argc, char *argv[]);
 
-/* Says once, on one line, why the action fails: names the thing, the cause and the remedy. Prints "ocf-exit-reason:..." on
+/* Says once, on one line, why the action fails: names the thing, the cause and the remedy (the thing and the cause within the first 128 bytes, which
+ * is what Pacemaker before 3.0.2 keeps). Prints "ocf-exit-reason:..." on
  * standard error and logs it. The first reason wins; a later one is only logged. Returns code, so that a failing function ends with
  * `return agent_fail(run, OCF_ERR_GENERIC, "...")`. */
 enum ocf_code agent_fail(struct agent_run *run, enum ocf_code code, const char *format, ...) _printf_(3, 4);

@@ -2,11 +2,15 @@
 #include "agent/log.h"
 
 #include <dlfcn.h>
+#include <poll.h>
 #include <qb/qblog.h>
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
+#include "base/cleanup.h"
 #include "base/number.h"
 #include "base/text.h"
 
@@ -26,6 +30,7 @@ static struct {
     bool verbose;
     bool opened;
     bool have_qb;
+    bool syslog_stuck;
     struct qb_calls qb;
 } log_state = { .name = "vigil" };
 
@@ -114,6 +119,29 @@ static void add_target(const struct qb_calls *qb, int target, int level, const c
     (void)qb->ctl(target, QB_LOG_CONF_ENABLED, QB_TRUE);
 }
 
+/* syslog(3) waits as long as the journal does not read its socket (a journal whose disk hangs), however long that is. It is given this time. */
+#define SYSLOG_WAIT_MS 100
+
+static bool syslog_is_stuck(void)
+{
+    const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
+
+    /* Where nobody listens syslog(3) drops the line by itself. */
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return false;
+    return poll(&pollfd, 1, SYSLOG_WAIT_MS) == 0;
+}
+
+/* Lets the lines go to standard error, which Pacemaker keeps, in the place of a syslog that is stuck. */
+static void leave_syslog(void)
+{
+    log_state.syslog_stuck = true;
+    if (log_state.have_qb)
+        (void)log_state.qb.ctl(QB_LOG_SYSLOG, QB_LOG_CONF_ENABLED, QB_FALSE);
+}
+
 /* Pacemaker's own line in pacemaker.log reads "Mon DD HH:MM:SS HOST PROGRAM [PID] level: text". */
 #define FILE_FORMAT "%t %H %N [%P] %p: %b"
 
@@ -155,8 +183,12 @@ void log_line(int level, const char *format, ...)
     (void)text_make_printable(text);
     if (!log_state.opened)
         open_targets();
+    if (!log_state.syslog_stuck && syslog_is_stuck())
+        leave_syslog();
+    if (log_state.syslog_stuck)
+        (void)fprintf(stderr, "%s\n", text);
     if (log_state.have_qb)
         log_state.qb.line(__func__, __FILE__, "%s", (uint8_t)level, __LINE__, 0, text);
-    else
+    else if (!log_state.syslog_stuck)
         syslog(level, "%s", text);
 }

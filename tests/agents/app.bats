@@ -442,6 +442,40 @@ leave_cgroup="echo 0 > \$(ls -d /sys/fs/cgroup/unified 2>/dev/null || echo /sys/
   refute alive sleep
 }
 
+# /dev/log on the node, with somebody who has it and never reads.
+deaf_log() {
+  node_run bash -c 'mkdir /run/dev && mount -t tmpfs tmpfs /run/dev && cp -a /dev/{null,zero,urandom,random,full} /run/dev && mount --bind /run/dev /dev'
+  node_spawn perl -MSocket -e 'socket(my $s, AF_UNIX, SOCK_DGRAM, 0); bind($s, pack_sockaddr_un("/dev/log")) or die; sleep 1000'
+  wait_until 5 node_run test -S /dev/log
+  node_run timeout -s KILL 20 perl -MSocket -MFcntl -e 'socket(my $s, AF_UNIX, SOCK_DGRAM, 0); connect($s, pack_sockaddr_un("/dev/log"));
+    fcntl($s, F_SETFL, O_NONBLOCK); 1 while send($s, "x", 0)'
+}
+
+@test "a journal that hangs holds nobody" {
+  app start start="$fake sleep" settle=0.1
+  assert_code 0
+  deaf_log
+  AGENT_WRAPPER=(timeout -s KILL 10)
+  app monitor start=x monitor=/bin/false
+  assert_code 1
+  assert_reason 'the monitor command failed'
+  app stop start=x
+  assert_code 0
+  refute alive sleep
+}
+
+@test "a long reason is not cut within a character" {
+  local pad text
+  for pad in '' x xx xxx; do
+    app start start=/bin/true directory="/$pad$(printf '\360\237\230\200%.0s' {1..60})"
+    assert_code 5
+    text=$(exit_reasons)
+    text=${text#ocf-exit-reason:}
+    head -c 128 <<<"$text" | iconv -f UTF-8 -t UTF-8 >/dev/null
+    iconv -f UTF-8 -t UTF-8 <<<"$text" >/dev/null
+  done
+}
+
 @test "two starts at once start it once" {
   for _ in 1 2 3; do
     node_spawn env -i PATH="$PATH" OCF_RESOURCE_INSTANCE=test OCF_RESKEY_start="$fake sleep" OCF_RESKEY_settle=0.3 "$VIGIL_BUILD/agents/app" start
