@@ -26,12 +26,13 @@
 
 #define LINK_WAIT_MS 5000      /* for the carrier of an interface that start brought up */
 #define LINK_FLAP_MS 1000      /* for one that was up already */
+#define LINK_RETRY_MS 1000
 #define DETACHED_COUNT_MAX 1000
 
 struct vip_config {
     const char *ip, *nic, *cidr_netmask, *broadcast, *iflabel, *preferred_lft, *network_namespace, *mac, *send_arp_opts,
         *arp_mac;
-    int lvs_ipv6_addrlabel_value, arp_interval, arp_count, arp_count_refresh, table, arp_sender, clusterip_hash;
+    int lvs_ipv6_addrlabel_value, arp_interval, arp_count, arp_count_refresh, monitor_retries, table, arp_sender, clusterip_hash;
     uint64_t duplicate_wait_ms, announce_refresh_ms;
     bool lvs_support, lvs_ipv6_addrlabel, unique_clone_address, arp_bg, flush_routes, duplicate_detection, nodad,
         noprefixroute, link_check, reset_connections;
@@ -44,10 +45,13 @@ struct vip {
     char ip[IP_TEXT_SIZE];
     char nic[INTERFACE_NAME_SIZE];
     struct netlink netlink;
+    int neighbour_fd; /* what asks the network; kept to the end, since closing it takes its time */
 };
+#define VIP_CLOSED ((struct vip){ .neighbour_fd = -1 })
 static void vip_close(struct vip *vip)
 {
     netlink_close(&vip->netlink);
+    cleanup_close(&vip->neighbour_fd);
 }
 #define _cleanup_vip_ _cleanup_(vip_close)
 
@@ -143,6 +147,8 @@ static const struct param params[] = {
     { "link_check", PARAM_BOOLEAN(struct vip_config, link_check), .aliases = NAMES("check_link_status"), .default_value = "true", .reloadable = true,
       .shortdesc = "Watch the interface's link", .longdesc = "An interface that is down or has no carrier makes start and monitor fail. Set it to false for a "
                                                             "bridge that may have no port." },
+    { "monitor_retries", PARAM_INTEGER(struct vip_config, monitor_retries), .minimum = 1, .maximum = 60, .default_value = "1", .reloadable = true,
+      .shortdesc = "Looks at a lost link", .longdesc = "How often, a second apart, a recurring monitor looks at an interface that is missing or has no carrier before it fails." },
     { "duplicate_detection", PARAM_BOOLEAN(struct vip_config, duplicate_detection), .aliases = NAMES("run_arping"),
       .default_value = "true", .reloadable = true, .shortdesc = "Ask the network before start",
       .longdesc = "Before the address is added, ask by ARP probe or neighbour solicitation whether another host has it, and refuse to start if one answers." },
@@ -243,7 +249,7 @@ static enum ocf_code describe_address(struct agent_run *run, const struct vip_co
     struct virtual_address *wanted = &vip->wanted;
     enum ocf_code code;
 
-    *vip = (struct vip){ .config = config, .netlink = NETLINK_CLOSED, .wanted = { .prefix = -1 } };
+    *vip = (struct vip){ .config = config, .neighbour_fd = -1, .wanted = { .prefix = -1 } };
     if (ip_address_parse(config->ip, &wanted->ip) < 0)
         return agent_fail(run, OCF_ERR_CONFIGURED, "parameter ip is '%s': not an address", config->ip);
     if (config->cidr_netmask) {
@@ -473,9 +479,23 @@ static enum ocf_code check_found(struct agent_run *run, const struct vip *vip, c
     return OCF_SUCCESS;
 }
 
+/* An interface that comes and goes gets the looks that monitor_retries allows, a second apart. */
+static void wait_for_link(struct agent_run *run, struct vip *vip)
+{
+    struct link link;
+
+    for (int looks = 1; looks < vip->config->monitor_retries && !run->probe; looks++) {
+        int error = virtual_address_find_link(&vip->netlink, &vip->wanted, &link, run->deadline);
+
+        if (error == -ENOENT || (error == 0 && (!vip->config->link_check || link_is_running(&link))) ||
+            deadline_sleep(run->deadline, LINK_RETRY_MS) < 0)
+            return;
+    }
+}
+
 static enum ocf_code vip_monitor(struct agent_run *run, const void *config)
 {
-    _cleanup_vip_ struct vip vip = {};
+    _cleanup_vip_ struct vip vip = VIP_CLOSED;
     struct interface_address found;
     struct link link;
     bool done;
@@ -484,25 +504,38 @@ static enum ocf_code vip_monitor(struct agent_run *run, const void *config)
 
     if (done)
         return code;
+    wait_for_link(run, &vip);
     seen = find_address(run, &vip, &link, &found, &code);
     if (seen < 0)
         return code;
+    if (seen == 0 && run->probe)
+        return OCF_NOT_RUNNING;
     if (seen == 0)
-        return run->probe ? OCF_NOT_RUNNING : agent_fail(run, OCF_NOT_RUNNING, "%s is not on %s", vip.ip,
-                                                         vip.wanted.nic ? vip.wanted.nic : "any interface");
+        return agent_fail(run, OCF_NOT_RUNNING, "%s is not on %s", vip.ip, vip.wanted.nic ? vip.wanted.nic : "any interface");
     code = check_found(run, &vip, &link, &found);
     if (code == OCF_SUCCESS && !run->probe)
         keep_announcing(run, &vip, &link);
     return code;
 }
 
-/* Start and stop of one address never run at the same time. */
+/* Start and stop of one address never run at the same time. A lock file that can't be made (a full disk) is no reason to leave an address where it must not
+ * be: only another action that goes on is. Returns the lock, -1 where there is none, or -ETIMEDOUT. */
 static int lock_address(struct agent_run *run)
 {
     char path[512];
-    int error = agent_state_path(run, "lock", path, sizeof(path));
+    int lock = agent_state_path(run, "lock", path, sizeof(path));
 
-    return error < 0 ? error : file_lock(path, run->deadline);
+    if (lock == 0)
+        lock = file_lock(path, run->deadline);
+    if (lock >= 0 || lock == -ETIMEDOUT)
+        return lock;
+    log_warning("goes on without its lock in %s: %s", VIGIL_RUNDIR, strerror(-lock));
+    return -1;
+}
+
+static enum ocf_code fail_locked(struct agent_run *run, const struct vip *vip)
+{
+    return agent_fail(run, OCF_ERR_GENERIC, "another start or stop of %s did not end in time: look for a hanging vip process", vip->ip);
 }
 
 static enum ocf_code bring_link_up(struct agent_run *run, struct vip *vip, struct link *link)
@@ -521,7 +554,18 @@ static enum ocf_code bring_link_up(struct agent_run *run, struct vip *vip, struc
     return error < 0 ? fail_errno(run, vip, "cannot tell the state of the interface for", error) : OCF_SUCCESS;
 }
 
-static enum ocf_code refuse_duplicate(struct agent_run *run, const struct vip *vip, const struct link *link)
+/* Returns 1 with the hardware address of another host that has the address, 0 when none answered, or -errno. */
+static int find_owner(struct agent_run *run, struct vip *vip, const struct link *link, struct hardware_address *ret_owner)
+{
+    if (vip->neighbour_fd < 0)
+        vip->neighbour_fd = neighbour_socket_open(link, &vip->wanted.ip, true);
+    if (vip->neighbour_fd < 0)
+        return vip->neighbour_fd;
+    return neighbour_find_owner(vip->neighbour_fd, &vip->wanted.ip, link, (unsigned int)vip->config->duplicate_wait_ms,
+                                ret_owner, run->deadline);
+}
+
+static enum ocf_code refuse_duplicate(struct agent_run *run, struct vip *vip, const struct link *link)
 {
     struct hardware_address owner;
     char mac[HARDWARE_TEXT_SIZE];
@@ -529,7 +573,7 @@ static enum ocf_code refuse_duplicate(struct agent_run *run, const struct vip *v
 
     if (!vip->config->duplicate_detection || !link_has_neighbours(link) || !link_is_running(link))
         return OCF_SUCCESS;
-    found = neighbour_find_owner(&vip->wanted.ip, link, (unsigned int)vip->config->duplicate_wait_ms, &owner, run->deadline);
+    found = find_owner(run, vip, link, &owner);
     if (found < 0)
         return fail_errno(run, vip, "cannot ask the network whether another host has", found);
     if (found == 0)
@@ -620,7 +664,7 @@ static enum ocf_code fail_duplicate(struct agent_run *run, struct vip *vip, cons
     enum ocf_code code;
 
     (void)withdraw(run, vip, link);
-    if (neighbour_find_owner(&vip->wanted.ip, link, (unsigned int)vip->config->duplicate_wait_ms, &owner, run->deadline) > 0)
+    if (find_owner(run, vip, link, &owner) > 0)
         (void)hardware_address_format(&owner, mac);
     code = agent_fail(run, OCF_ERR_GENERIC, "%s is in use: %s has it on %s (duplicate address detection failed); the address was removed again",
                       vip->ip, mac, link->name);
@@ -657,6 +701,10 @@ static enum ocf_code add_address(struct agent_run *run, struct vip *vip, const s
             log_warning("cannot set the address selection label of %s: %s", vip->ip, strerror(-error));
     }
     error = address_add(&vip->netlink, entry, run->deadline);
+    /* addrconf.c, inet6_addr_add: what disable_ipv6 forbids is EACCES, to root as well. */
+    if (error == -EACCES && entry->ip.family == AF_INET6)
+        return agent_fail(run, OCF_ERR_INSTALLED, "cannot add %s: IPv6 is disabled on %s; set net.ipv6.conf.%s.disable_ipv6 to 0",
+                          vip->ip, link->name, link->name);
     if (error < 0 && error != -EEXIST)
         return fail_errno(run, vip, "cannot add", error);
     seen = virtual_address_look(&vip->netlink, &vip->wanted, link, &found, run->deadline);
@@ -713,7 +761,7 @@ static bool found_as_wanted(const struct vip *vip, const struct link *link, cons
 static enum ocf_code vip_start(struct agent_run *run, const void *data)
 {
     const struct vip_config *config = data;
-    _cleanup_vip_ struct vip vip = {};
+    _cleanup_vip_ struct vip vip = VIP_CLOSED;
     _cleanup_close_ int lock = lock_address(run);
     struct interface_address found;
     struct link link;
@@ -723,8 +771,8 @@ static enum ocf_code vip_start(struct agent_run *run, const void *data)
 
     if (done)
         return code;
-    if (lock < 0)
-        return agent_fail(run, OCF_ERR_GENERIC, "cannot lock %s against another start or stop: %s", vip.ip, strerror(-lock));
+    if (lock == -ETIMEDOUT)
+        return fail_locked(run, &vip);
     seen = find_address(run, &vip, &link, &found, &code);
     if (seen < 0)
         return code;
@@ -741,7 +789,6 @@ static enum ocf_code vip_start(struct agent_run *run, const void *data)
     if (code != OCF_SUCCESS)
         return code;
     announce(run, &vip, &link, config->arp_count);
-    log_info("%s is up on %s", vip.ip, link.name);
     return OCF_SUCCESS;
 }
 
@@ -779,14 +826,16 @@ static enum ocf_code stop_announcer(struct agent_run *run, const struct vip *vip
 
     if (error == 0)
         error = announcer_stop(path, deadline_share(run->deadline, 50));
+    if (error == -ETIMEDOUT)
+        return agent_fail(run, OCF_ERR_GENERIC, "the process that announces %s did not end after SIGKILL", vip->ip);
     if (error < 0)
-        return agent_fail(run, OCF_ERR_GENERIC, "cannot end the process that announces %s: %s", vip->ip, strerror(-error));
+        log_warning("the process that announces %s was not looked for (it ends with the address): %s", vip->ip, strerror(-error));
     return OCF_SUCCESS;
 }
 
 static enum ocf_code vip_stop(struct agent_run *run, const void *config)
 {
-    _cleanup_vip_ struct vip vip = {};
+    _cleanup_vip_ struct vip vip = VIP_CLOSED;
     _cleanup_close_ int lock = lock_address(run);
     struct interface_address found;
     struct link link = {};
@@ -796,8 +845,8 @@ static enum ocf_code vip_stop(struct agent_run *run, const void *config)
 
     if (done)
         return code;
-    if (lock < 0)
-        return agent_fail(run, OCF_ERR_GENERIC, "cannot lock %s against another start or stop: %s", vip.ip, strerror(-lock));
+    if (lock == -ETIMEDOUT)
+        return fail_locked(run, &vip);
     code = stop_announcer(run, &vip);
     if (code != OCF_SUCCESS)
         return code;
@@ -821,7 +870,7 @@ static enum ocf_code vip_stop(struct agent_run *run, const void *config)
 /* Applies what may change while the address is in use: lifetimes and announcements. The rest takes effect when it is next asked for. */
 static enum ocf_code vip_reload(struct agent_run *run, const void *config)
 {
-    _cleanup_vip_ struct vip vip = {};
+    _cleanup_vip_ struct vip vip = VIP_CLOSED;
     struct interface_address found, entry;
     struct link link;
     bool done;

@@ -120,7 +120,8 @@ struct announcer_child {
     const char *state_path;
 };
 
-/* The detached process. Its own identity goes into the state file first, so that nothing depends on its parent living on. */
+/* The detached process. Its own identity goes into the state file first, so that nothing depends on its parent living on. Where that can't be written (a
+ * full disk), the announcements matter more: they end with the address in any case. */
 static int announcer_main(void *argument)
 {
     const struct announcer_child *child = argument;
@@ -128,11 +129,11 @@ static int announcer_main(void *argument)
     char text[STATE_SIZE];
     int length;
 
-    if (process_identify(getpid(), &self) < 0)
-        return 1;
-    length = text_format(text, sizeof(text), "%d %" PRIu64 "\n", (int)self.pid, self.start_ticks);
-    if (length < 0 || file_write(child->state_path, 0600, text, (size_t)length) < 0)
-        return 1;
+    if (process_identify(getpid(), &self) == 0) {
+        length = text_format(text, sizeof(text), "%d %" PRIu64 "\n", (int)self.pid, self.start_ticks);
+        if (length > 0)
+            (void)file_write(child->state_path, 0600, text, (size_t)length);
+    }
     return run(child->announcer, true, DEADLINE_NEVER) < 0;
 }
 

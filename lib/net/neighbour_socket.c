@@ -134,13 +134,9 @@ static int wait_for_claim(int fd, const struct ip_address *ip, const struct link
     }
 }
 
-int neighbour_find_owner(const struct ip_address *ip, const struct link *link, unsigned int wait_ms,
+int neighbour_find_owner(int fd, const struct ip_address *ip, const struct link *link, unsigned int wait_ms,
                          struct hardware_address *ret_owner, struct deadline deadline)
 {
-    _cleanup_close_ int fd = neighbour_socket_open(link, ip, true);
-
-    if (fd < 0)
-        return fd;
     for (unsigned int probe = 0; probe < PROBE_COUNT; probe++) {
         int result = neighbour_socket_send(fd, NEIGHBOUR_PROBE, ip, link);
 

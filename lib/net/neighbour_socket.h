@@ -17,9 +17,10 @@ int neighbour_socket_send(int fd, enum neighbour_packet_kind kind, const struct 
  * advertisement. Returns 0 or -errno. */
 int neighbour_announce(int fd, const struct ip_address *ip, const struct link *link);
 
-/* Asks whether another host on the link has the address, or is about to take it: three probes, answers awaited for wait_ms altogether
- * (RFC 5227, 2.1 with shorter times; RFC 4862, 5.4). Returns 1 with the link-layer address of that host in *ret_owner, 0 when none answered, or -errno. */
-int neighbour_find_owner(const struct ip_address *ip, const struct link *link, unsigned int wait_ms,
+/* Asks over a listening socket whether another host on the link has the address, or is about to take it: three probes, answers awaited for wait_ms
+ * altogether (RFC 5227, 2.1 with shorter times; RFC 4862, 5.4). Returns 1 with the link-layer address of that host in *ret_owner, 0 when none answered, or
+ * -errno. The socket is the caller's to close, when there is time for that: closing a packet socket waits for an RCU grace period, some 10 ms. */
+int neighbour_find_owner(int fd, const struct ip_address *ip, const struct link *link, unsigned int wait_ms,
                          struct hardware_address *ret_owner, struct deadline deadline);
 
 #endif
