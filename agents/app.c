@@ -90,7 +90,8 @@ static const struct param params[] = {
       .shortdesc = "whether the start command stays",
       .longdesc = "foreground: the command is the application. daemon: the command ends with exit code 0 once the "
                   "application runs in the background. auto: seen from whether the command still runs when the "
-                  "application is ready, which then takes at least the time of settle." },
+                  "application is ready, which then takes at least the time of settle: where a daemon without probes "
+                  "needs longer than that to go into the background, say daemon." },
     { "user", APP_TEXT(user), .shortdesc = "user that runs the application and its commands (root)" },
     { "group", APP_TEXT(group), .shortdesc = "group instead of the user's own" },
     { "directory", APP_PATH(directory), .aliases = NAMES("workdir"), .shortdesc = "working directory of its commands" },

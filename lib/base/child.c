@@ -149,13 +149,13 @@ static int join_cgroup(const char *folder)
     return write(fd, "0", 1) < 0 ? -errno : 0;
 }
 
-static int append_errors(const char *path)
+static int append_to(const char *path, int place)
 {
     _cleanup_close_ int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
 
     if (fd < 0)
         return -errno;
-    return dup2(fd, STDERR_FILENO) < 0 ? -errno : 0;
+    return dup2(fd, place) < 0 ? -errno : 0;
 }
 
 /* The descriptors that a child gets: negative is /dev/null; keep leaves the parent's own. */
@@ -185,8 +185,10 @@ static int prepare_child(const struct child_spec *spec, const struct child_strea
         r = replace_fd(streams->output, STDOUT_FILENO, O_WRONLY);
     if (r == 0 && !streams->keep_output)
         r = replace_fd(streams->output, STDERR_FILENO, O_WRONLY);
-    if (r == 0 && spec->error_path)
-        r = append_errors(spec->error_path);
+    if (r == 0 && spec->output_path)
+        r = append_to(spec->output_path, STDOUT_FILENO);
+    if (r == 0 && (spec->output_path || spec->error_path))
+        r = append_to(spec->error_path ? spec->error_path : spec->output_path, STDERR_FILENO);
     if (r == 0 && spec->cgroup)
         r = join_cgroup(spec->cgroup);
     if (r == 0)

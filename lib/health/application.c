@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "health/application.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "health/application_unit.h"
+#include "health/pidfile.h"
 #include "health/probe.h"
 #include "health/reply.h"
 
@@ -49,14 +51,13 @@ int application_lock(const struct application *application, struct deadline dead
 int application_read_pidfile(const struct application *application, const struct process_set *set,
                              struct process_identity *ret)
 {
-    char text[64];
-    int64_t pid;
+    int64_t age_ms;
+    pid_t pid;
 
-    if (!application->pidfile || file_read_line(application->pidfile, text, sizeof(text)) < 0)
+    if (!application->pidfile || pidfile_read(application->pidfile, &pid, &age_ms) < 0 ||
+        !process_set_contains(set, pid))
         return -ESRCH;
-    if (number_parse(text_trim(text), 1, INT32_MAX, &pid) < 0 || !process_set_contains(set, (pid_t)pid))
-        return -ESRCH;
-    return process_identify((pid_t)pid, ret);
+    return process_identify(pid, ret);
 }
 
 /* ---- looking ---------------------------------------------------------------------------------------------------- */
@@ -200,6 +201,19 @@ int application_command_prepare(const struct application *application, const cha
     return 0;
 }
 
+/* Says so where a log file can't be appended to. */
+static bool log_is_missing(const char *path, struct text_buffer *why)
+{
+    _cleanup_close_ int fd = -1;
+
+    if (!path)
+        return false;
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640);
+    if (fd < 0)
+        text_buffer_printf(why, "log file '%s' can't be appended to: %s", path, strerror(errno));
+    return fd < 0;
+}
+
 int application_explain_missing(const struct application *application, const char *program, int error,
                                 struct text_buffer *why)
 {
@@ -216,6 +230,8 @@ int application_explain_missing(const struct application *application, const cha
                            application->directory);
         return -ENOPKG;
     }
+    if (log_is_missing(application->logfile, why) || log_is_missing(application->errlogfile, why))
+        return error;
     if (error == -ENOENT || error == -ENOTDIR) {
         text_buffer_printf(why, "program '%s' is not on this node; is it installed, and its volume mounted?", program);
         return -ENOPKG;

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "health/application_unit.h"
+#include "health/pidfile.h"
 
 /* Of the action's time, this share is kept to end what did not become ready. */
 #define READY_SHARE_PERCENT 85
@@ -40,21 +41,6 @@ static int write_record(const struct application *application, const struct appl
     return r;
 }
 
-static int open_log(const struct application *application, struct text_buffer *why)
-{
-    int fd = -1;
-
-    if (!application->logfile)
-        return -1;
-    fd = open(application->logfile, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
-              0640);
-    if (fd >= 0)
-        return fd;
-    fd = -errno;
-    text_buffer_printf(why, "can't open log file '%s': %s", application->logfile, strerror(-fd));
-    return fd == -1 ? -EPERM : fd;
-}
-
 /* The start command with its further arguments. */
 static char *start_line(const struct application *application)
 {
@@ -62,23 +48,34 @@ static char *start_line(const struct application *application)
                        application->arguments ? application->arguments : "");
 }
 
+/* What Pacemaker's own service was given by systemd is not the application's: sd_notify(3), sd_listen_fds(3). Its files are for others to
+ * read unless it says otherwise, as under systemd. */
+static void forget_caller(void)
+{
+    static const char *const names[] = { "NOTIFY_SOCKET", "WATCHDOG_PID",  "WATCHDOG_USEC", "LISTEN_PID",
+                                         "LISTEN_FDS",    "LISTEN_FDNAMES", "INVOCATION_ID", "JOURNAL_STREAM" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        (void)unsetenv(names[i]);
+    (void)umask(022);
+}
+
 static int launch_command(const struct application *application, struct application_view *view, struct launch *launch,
                           struct deadline deadline, struct text_buffer *why)
 {
     _cleanup_application_command_ struct application_command command = { 0 };
     _cleanup_free_ char *line = start_line(application);
-    _cleanup_close_ int log_fd = open_log(application, why);
     pid_t pid = 0;
     int r = line ? application_command_prepare(application, line, view->set.mark, &command, why) : -ENOMEM;
 
-    if (log_fd < -1)
-        return log_fd;
     if (r < 0)
         return r;
     command.spec.cgroup = view->set.cgroup[0] ? view->set.cgroup : NULL;
+    command.spec.output_path = application->logfile;
     command.spec.error_path = application->errlogfile;
+    forget_caller();
     launch->began_ms = deadline_now_ms();
-    r = child_start(&command.spec, log_fd, deadline, &launch->pidfd, &pid);
+    r = child_start(&command.spec, -1, deadline, &launch->pidfd, &pid);
     if (r < 0)
         return application_explain_missing(application, command.spec.argv[0], r, why);
     /* Not reaped yet, so that the number is surely still its own. A zombie has a start time no more: it leads no session then. */
@@ -129,32 +126,18 @@ static bool has_settled(const struct application *application, const struct laun
     return deadline_now_ms() >= launch->began_ms + application->settle_ms;
 }
 
-/* A command that stays in the foreground need not know of the file that the user named for it. */
-static int write_pidfile(const struct application *application, const struct process_identity *main)
-{
-    char text[16];
-    int length = text_format(text, sizeof(text), "%ld\n", (long)main->pid);
-
-    return file_write(application->pidfile, 0644, text, (size_t)length);
-}
-
 /* The process that the pidfile names where nothing else ties it to the application (a login left the cgroup, cleared the environment and made
  * a session): it counts when both it and the file's text are younger than the start command. */
 static int adopt_pidfile(const struct application *application, const struct launch *launch,
                          struct process_identity *ret)
 {
     struct process_identity own, named;
-    struct stat status;
-    struct timespec now;
-    char text[64];
-    int64_t pid, file_age_ms;
+    int64_t file_age_ms = 0;
+    pid_t pid = 0;
 
-    if (file_read_line(application->pidfile, text, sizeof(text)) < 0 || stat(application->pidfile, &status) < 0 ||
-        number_parse(text_trim(text), 1, INT32_MAX, &pid) < 0 || process_identify((pid_t)pid, &named) < 0 ||
+    if (pidfile_read(application->pidfile, &pid, &file_age_ms) < 0 || process_identify(pid, &named) < 0 ||
         process_identify(getpid(), &own) < 0 || named.start_ticks < own.start_ticks)
         return -ESRCH;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    file_age_ms = (now.tv_sec - status.st_mtim.tv_sec) * 1000 + (now.tv_nsec - status.st_mtim.tv_nsec) / 1000000;
     if (file_age_ms < 0 || (uint64_t)file_age_ms > deadline_now_ms() - launch->began_ms)
         return -ESRCH;
     *ret = named;
@@ -173,7 +156,8 @@ static bool find_main_by_pidfile(const struct application *application, const st
         view->record.session.pid <= 0)
         return false;
     view->record.main = view->record.session;
-    return write_pidfile(application, &view->record.main) == 0;
+    /* A command that stays in the foreground need not know of the file that the user named for it. */
+    return pidfile_write(application->pidfile, view->record.main.pid) == 0;
 }
 
 /* Finds the main process as well as it is known by now. Returns false while it must be waited for. */

@@ -8,8 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "base/number.h"
 #include "health/application_unit.h"
+#include "health/pidfile.h"
 
 /* The share of the time left that each step may take. What they leave is for SIGKILL. */
 #define COMMAND_PERCENT 60
@@ -120,14 +120,8 @@ static void run_stop_command(const struct application *application, const struct
 /* Its pidfile, where it names the process that was just ended: on a shared volume it may by now be that of another node. */
 static void remove_pidfile(const struct application *application, const struct process_identity *main)
 {
-    char text[64];
-    int64_t pid;
-
-    if (!application->pidfile || main->pid <= 0 ||
-        file_read_line(application->pidfile, text, sizeof(text)) < 0 ||
-        number_parse(text_trim(text), 1, INT32_MAX, &pid) < 0 || pid != main->pid)
-        return;
-    (void)unlink(application->pidfile);
+    if (application->pidfile && main->pid > 0)
+        (void)pidfile_remove(application->pidfile, main->pid);
 }
 
 int application_stop_locked(const struct application *application, const struct application_view *view,

@@ -62,7 +62,8 @@ static int ask_isolated(const struct probe_url *url, const struct probe_context 
 
 static bool needs_child(const struct probe_url *url)
 {
-    return kinds[url->scheme].isolated ||
+    /* A password file may lie on a volume that hangs. */
+    return kinds[url->scheme].isolated || url->password_file[0] ||
            (url->host[0] && !url->socket[0] && !connection_host_is_numeric(url->host));
 }
 

@@ -154,6 +154,24 @@ main_pid() { on_node "sed -n 's/^main \([0-9]*\) .*/\1/p' /run/vigil/app/${1:-te
   assert_code 4
 }
 
+@test "a log file that can't be opened is named" {
+  app start start="$fake sleep" logfile=/run/nothing/log
+  assert_code 1
+  assert_reason "log file '/run/nothing/log' can't be appended to"
+  on_node 'ln -s /etc/passwd /run/log'
+  app start start="$fake sleep" logfile=/run/log
+  assert_code 1
+  assert_reason "log file '/run/log' can't be appended to"
+  refute alive sleep
+}
+
+@test "what systemd gave to Pacemaker's service does not reach the application" {
+  app start shell=yes settle=0.2 start='env >/run/env; umask >>/run/env; exec sleep 1000' @NOTIFY_SOCKET=/run/x @LISTEN_FDS=1
+  assert_code 0
+  refute on_node 'grep -E "NOTIFY|LISTEN" /run/env'
+  assert on_node 'tail -n 1 /run/env | grep -qx 0022'
+}
+
 # --- identity ---
 
 @test "a pid that was given to another process is not the application, and is not killed" {
