@@ -60,6 +60,8 @@ static int explain(const struct ipmi_failure *failure, struct text_buffer *why)
         return failure->system_error > 0 ? -failure->system_error : -EIO;
     }
     text_buffer_printf(why, "%s", reason->cause);
+    if (failure->error == IPMI_ERR_INTERNAL_ERROR && !failure->out_of_time && failure->system_error > 0)
+        text_buffer_printf(why, " (%s)", strerror(failure->system_error));
     if (failure->completion >= 0)
         text_buffer_printf(why, " (completion code 0x%02x, %s)", (unsigned int)failure->completion,
                            ipmi_completion_text((unsigned int)failure->completion));
@@ -117,6 +119,7 @@ static int open_context(struct ipmi_session *session, const char *address, int s
         return -1;
     }
     (void)interrupt_begin(deadline);
+    errno = 0;
     r = ipmi_ctx_open_outofband_2_0(context, address, login->username, login->password, login->k_g,
                                     login->k_g ? POWER_K_G_LENGTH : 0, privilege_levels[login->privilege], (uint8_t)suite,
                                     timeout, resend, login->workarounds, IPMI_FLAGS_DEFAULT);

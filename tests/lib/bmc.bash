@@ -26,7 +26,7 @@
 #
 # BMC_RUN is an array put in front of the simulator's command line, such as (ip netns exec NAME) or (nsenter -t PID -n); it has to
 # end in the same pid. BMC_USER, BMC_PASSWORD: the account (administrator); BMC_OPERATOR: an account with operator privilege and the
-# same password. Cipher suite 3 works; this simulator has no suite 17.
+# same password. BMC_KEY, where set: the controller's key (Kg), 32 hexadecimal digits. Cipher suite 3 works; this simulator has no suite 17.
 
 BMC_USER=${BMC_USER:-vigil}
 BMC_OPERATOR=${BMC_OPERATOR:-operator}
@@ -59,6 +59,7 @@ bmc_write_configuration() {
         echo "set_working_mc 0x20"
         echo "startlan 1"
         echo "  addr $address $port"
+        [ -z "${BMC_KEY:-}" ] || echo "  bmc_key $BMC_KEY"
         echo "  priv_limit admin"
         for who in callback user operator admin; do
             echo "  allowed_auths_$who md5"

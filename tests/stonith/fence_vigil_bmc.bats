@@ -670,6 +670,34 @@ fence_in_background() {
   assert_error_has 'does not protect'
 }
 
+@test "the controller's key (Kg)" {
+  bmc_stop n1
+  BMC_KEY=30313233343536373839616263646566 bmc_start n1 "$folder" 127.0.0.1 9623 "$folder/n1.program"
+  fence fence_vigil_bmc action=off "${one[@]}"
+  assert_code 1
+  assert_error_has "key \(Kg\) does not match: set hexadecimal_kg_file"
+  (umask 077 && echo 0x30313233343536373839616263646566 >"$folder/key")
+  fence fence_vigil_bmc action=off "${one[@]}" "hexadecimal_kg_file=$folder/key"
+  assert_code 0
+  power_is n1 0
+}
+
+@test "no descriptor left: a failure with its reason" {
+  printf '%s\n' action=off "${one[@]}" >"$folder/input"
+  capture node_run prlimit --nofile=4 "$VIGIL_BUILD/stonith/fence_vigil_bmc" <"$folder/input"
+  assert_code 1
+  assert_error_has 'Too many open files|descriptor'
+  power_is n1 1
+}
+
+@test "a record that cannot be written does not undo a fencing" {
+  node_run mount -t tmpfs -o size=4k,ro tmpfs "$(build_statedir)"
+  fence fence_vigil_bmc action=off verbose=1 "${one[@]}"
+  assert_code 0
+  power_is n1 0
+  assert_error_has 'could not be recorded'
+}
+
 @test "standard descriptors may be closed" {
   local code=0
   printf '%s\n' action=off "${one[@]}" >"$folder/input"

@@ -129,6 +129,22 @@ map=(-o "hosts=n1=127.0.0.1:9623 n2=127.0.0.1:9624")
   power_is n2 0
 }
 
+@test "a device of fence_ipmilan, with nothing changed but the agent" {
+  local agent parameters=(-o ipaddr=127.0.0.1 -o ipport=9623 -o "login=$BMC_USER" -o "passwd=$BMC_PASSWORD" -o lanplus=1 -o cipher=3
+    -o auth=md5 -o method=onoff -o privlvl=administrator -o power_wait=1 -o power_timeout=10 -o timeout=20 -o pcmk_host_list=n1
+    -o pcmk_off_timeout=30 -o "ipmitool_path=/usr/bin/ipmitool")
+  for agent in fence_ipmilan fence_vigil_bmc; do
+    node_run stonith_admin -R device -a "$agent" "${parameters[@]}"
+    fencer -F n1 -t 30
+    assert_code 0
+    power_is n1 0
+    fencer -U n1 -t 30
+    assert_code 0
+    power_is n1 1
+    node_run stonith_admin -D device
+  done
+}
+
 @test "a map by pcmk_host_map onto other names" {
   register mapped "${map[@]}" -o "pcmk_host_map=alpha:n1;beta:n2"
   fencer -F beta -t 30
