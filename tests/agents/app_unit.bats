@@ -16,7 +16,12 @@ manager_main() {
   mount -o remount,bind,ro /dev
   umount -R /sys/fs/cgroup
   mount -t cgroup2 cgroup2 /sys/fs/cgroup
+  # The build may stand below one of the folders that are covered.
+  exec 7<"$VIGIL_BUILD"
   for folder in /run /tmp /var; do mount -t tmpfs -o mode=755 tmpfs "$folder"; done
+  mkdir -p "$VIGIL_BUILD"
+  mount --no-canonicalize --bind /proc/self/fd/7 "$VIGIL_BUILD"
+  exec 7<&-
   mount --bind /proc/sys /proc/sys
   mount -o remount,bind,ro /proc/sys
   ip link set lo up
