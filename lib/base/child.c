@@ -4,14 +4,17 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
@@ -85,39 +88,49 @@ static int replace_fd(int fd, int place, int flags)
     return dup2(fd, place) < 0 ? -errno : 0;
 }
 
-static int become_user(const char *user, const char *group)
-{
-    const struct passwd *passwd = NULL;
+/* Who a program is to run as. passwd: the user's entry, or NULL for no other user. */
+struct owner {
+    const struct passwd *passwd;
+    uid_t uid;
     gid_t gid;
+};
 
-    if (user) {
+static int find_owner(const struct child_spec *spec, struct owner *ret)
+{
+    *ret = (struct owner){ .uid = geteuid(), .gid = getegid() };
+    if (spec->user) {
         errno = 0;
-        passwd = getpwnam(user);
-        if (!passwd)
+        ret->passwd = getpwnam(spec->user);
+        if (!ret->passwd)
             return errno ? -errno : -ENOENT;
+        ret->uid = ret->passwd->pw_uid;
+        ret->gid = ret->passwd->pw_gid;
     }
-    if (group) {
-        const struct group *entry = getgrnam(group);
+    if (spec->group) {
+        const struct group *entry = getgrnam(spec->group);
 
         if (!entry)
             return -ENOENT;
-        gid = entry->gr_gid;
-    } else if (passwd) {
-        gid = passwd->pw_gid;
-    } else {
-        return 0;
+        ret->gid = entry->gr_gid;
     }
-    if (passwd && initgroups(user, gid) < 0)
-        return -errno;
-    if (setgid(gid) < 0)
-        return -errno;
-    if (!passwd)
+    return 0;
+}
+
+static int become_user(const struct child_spec *spec, const struct owner *owner)
+{
+    if (!spec->user && !spec->group)
         return 0;
-    if (setuid(passwd->pw_uid) < 0)
+    if (spec->user && initgroups(spec->user, owner->gid) < 0)
         return -errno;
-    (void)setenv("HOME", passwd->pw_dir, 1);
-    (void)setenv("USER", user, 1);
-    (void)setenv("LOGNAME", user, 1);
+    if (setgid(owner->gid) < 0)
+        return -errno;
+    if (!spec->user)
+        return 0;
+    if (setuid(owner->uid) < 0)
+        return -errno;
+    (void)setenv("HOME", owner->passwd->pw_dir, 1);
+    (void)setenv("USER", spec->user, 1);
+    (void)setenv("LOGNAME", spec->user, 1);
     return 0;
 }
 
@@ -149,12 +162,33 @@ static int join_cgroup(const char *folder)
     return write(fd, "0", 1) < 0 ? -errno : 0;
 }
 
-static int append_to(const char *path, int place)
+#define APPEND_FLAGS (O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY)
+
+/* Opens a file to append to with the rights of the user that the program will run as. Where these do not suffice, with our own, but then through no
+ * symbolic link: one that this user can replace would lead us to append to any file of the system. */
+static int open_append(const char *path, const struct owner *owner)
 {
-    _cleanup_close_ int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+    struct open_how how = { .flags = APPEND_FLAGS, .mode = 0640, .resolve = RESOLVE_NO_SYMLINKS };
+    uid_t own_uid = geteuid();
+    gid_t own_gid = getegid();
+    int fd;
+
+    (void)setfsgid(owner->gid);
+    (void)setfsuid(owner->uid);
+    fd = open(path, APPEND_FLAGS, 0640);
+    (void)setfsuid(own_uid);
+    (void)setfsgid(own_gid);
+    if (fd < 0 && owner->uid != own_uid && (errno == EACCES || errno == EPERM))
+        fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+    return fd < 0 ? -errno : fd;
+}
+
+static int append_to(const char *path, const struct owner *owner, int place)
+{
+    _cleanup_close_ int fd = open_append(path, owner);
 
     if (fd < 0)
-        return -errno;
+        return fd;
     return dup2(fd, place) < 0 ? -errno : 0;
 }
 
@@ -175,6 +209,7 @@ static void die_with_parent(pid_t parent)
 
 static int prepare_child(const struct child_spec *spec, const struct child_streams *streams)
 {
+    struct owner owner;
     int r;
 
     reset_signals();
@@ -185,14 +220,16 @@ static int prepare_child(const struct child_spec *spec, const struct child_strea
         r = replace_fd(streams->output, STDOUT_FILENO, O_WRONLY);
     if (r == 0 && !streams->keep_output)
         r = replace_fd(streams->output, STDERR_FILENO, O_WRONLY);
+    if (r == 0)
+        r = find_owner(spec, &owner);
     if (r == 0 && spec->output_path)
-        r = append_to(spec->output_path, STDOUT_FILENO);
+        r = append_to(spec->output_path, &owner, STDOUT_FILENO);
     if (r == 0 && (spec->output_path || spec->error_path))
-        r = append_to(spec->error_path ? spec->error_path : spec->output_path, STDERR_FILENO);
+        r = append_to(spec->error_path ? spec->error_path : spec->output_path, &owner, STDERR_FILENO);
     if (r == 0 && spec->cgroup)
         r = join_cgroup(spec->cgroup);
     if (r == 0)
-        r = become_user(spec->user, spec->group);
+        r = become_user(spec, &owner);
     if (r == 0 && spec->directory && chdir(spec->directory) < 0)
         r = -errno;
     if (r == 0)

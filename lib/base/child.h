@@ -27,7 +27,8 @@ struct child_spec {
     const char *directory;          /* working directory, or NULL */
     const char *const *environment; /* NULL-terminated NAME=value added to this environment, or NULL */
     const char *cgroup;             /* folder of a version 2 cgroup that it joins before it executes, or NULL */
-    const char *output_path;        /* file that its output is appended to, or NULL; opened by the child, since it may hang */
+    const char *output_path;        /* file that its output is appended to, or NULL; opened by the child, since it may hang, and as its user where
+                                     * that may be: our own rights are used through no symbolic link (-ELOOP) */
     const char *error_path;         /* file that its standard error is appended to, or NULL: where its output goes */
     const char *input;              /* given on standard input, or NULL */
     size_t output_limit;            /* keep at most so many bytes of its output (0: 65536); the rest is read and dropped */

@@ -201,17 +201,23 @@ int application_command_prepare(const struct application *application, const cha
     return 0;
 }
 
-/* Says so where a log file can't be appended to. */
-static bool log_is_missing(const char *path, struct text_buffer *why)
+/* Says so where a log file can't be appended to. Makes none: this is not the application's user. */
+static bool log_is_missing(const char *path, int error, struct text_buffer *why)
 {
-    _cleanup_close_ int fd = -1;
+    _cleanup_free_ char *folder = path ? strdup(path) : NULL;
 
-    if (!path)
+    if (!folder || strrchr(folder, '/') == folder)
         return false;
-    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640);
-    if (fd < 0)
+    *strrchr(folder, '/') = '\0';
+    if (error == -ELOOP)
+        text_buffer_printf(why, "log file '%s' can't be appended to: it is or lies behind a symbolic link, give its plain path", path);
+    else if (access(folder, F_OK) < 0)
         text_buffer_printf(why, "log file '%s' can't be appended to: %s", path, strerror(errno));
-    return fd < 0;
+    else if (access(path, W_OK) < 0 && errno != ENOENT)
+        text_buffer_printf(why, "log file '%s' can't be appended to: %s", path, strerror(errno));
+    else
+        return false;
+    return true;
 }
 
 int application_explain_missing(const struct application *application, const char *program, int error,
@@ -230,7 +236,7 @@ int application_explain_missing(const struct application *application, const cha
                            application->directory);
         return -ENOPKG;
     }
-    if (log_is_missing(application->logfile, why) || log_is_missing(application->errlogfile, why))
+    if (log_is_missing(application->logfile, error, why) || log_is_missing(application->errlogfile, error, why))
         return error;
     if (error == -ENOENT || error == -ENOTDIR) {
         text_buffer_printf(why, "program '%s' is not on this node; is it installed, and its volume mounted?", program);

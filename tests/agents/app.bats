@@ -92,6 +92,21 @@ main_pid() { on_node "sed -n 's/^main \([0-9]*\) .*/\1/p' /run/vigil/app/${1:-te
   assert_equal "$(on_node 'cat /run/errors')" "b ce"
 }
 
+@test "a log file behind the user's own symbolic link is not opened as root" {
+  on_node "mkdir -p /run/app /run/secret /run/logs; chown daemon /run/app; chmod 700 /run/secret; ln -s /run/secret /run/app/log"
+  for parameter in logfile errlogfile; do
+    app start user=daemon start="$fake sleep" settle=0.1 "$parameter=/run/app/log/x"
+    assert_code 1
+    assert_reason "log file '/run/app/log/x' can't be appended to: it is or lies behind a symbolic link"
+  done
+  assert_equal "$(on_node 'ls /run/secret')" ''
+  app start user=daemon start="sh -c 'echo said; exec $fake sleep'" settle=0.1 logfile=/run/app/mine errlogfile=/run/logs/roots
+  assert_code 0
+  assert_equal "$(on_node 'cat /run/app/mine; stat -c %U /run/app/mine /run/logs/roots')" $'said\ndaemon\nroot'
+  app stop start=x
+  assert_code 0
+}
+
 @test "shell metacharacters are not interpreted" {
   app start settle=0.1 logfile=/run/log start="$fake"' sleep ; touch /run/bad $(touch /run/bad) `touch /run/bad` | > /run/bad && touch /run/bad'
   assert_code 0
