@@ -154,6 +154,7 @@ static int prepare(struct agent_run *run, const void *config, struct application
 
     *ret = app->application;
     ret->name = run->instance;
+    ret->deadline = run->deadline;
     r = agent_state_path(run, NULL, ret->state_path, sizeof(ret->state_path));
     if (r < 0)
         ret->state_path[0] = '\0';

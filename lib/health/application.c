@@ -54,7 +54,7 @@ int application_read_pidfile(const struct application *application, const struct
     int64_t age_ms;
     pid_t pid;
 
-    if (!application->pidfile || pidfile_read(application->pidfile, &pid, &age_ms) < 0 ||
+    if (!application->pidfile || pidfile_read(application->pidfile, application->deadline, &pid, &age_ms) < 0 ||
         !process_set_contains(set, pid))
         return -ESRCH;
     return process_identify(pid, ret);

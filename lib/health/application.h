@@ -42,6 +42,7 @@ struct application {
     const char *probe;        /* light and deep probes, or NULL */
     const char *deep_probe;
     uint64_t probe_timeout_ms;
+    struct deadline deadline;  /* of the action */
     char state_path[PATH_MAX]; /* where its record lies; "" where that folder can't be made */
 };
 

@@ -135,7 +135,7 @@ static int adopt_pidfile(const struct application *application, const struct lau
     int64_t file_age_ms = 0;
     pid_t pid = 0;
 
-    if (pidfile_read(application->pidfile, &pid, &file_age_ms) < 0 || process_identify(pid, &named) < 0 ||
+    if (pidfile_read(application->pidfile, application->deadline, &pid, &file_age_ms) < 0 || process_identify(pid, &named) < 0 ||
         process_identify(getpid(), &own) < 0 || named.start_ticks < own.start_ticks)
         return -ESRCH;
     if (file_age_ms < 0 || (uint64_t)file_age_ms > deadline_now_ms() - launch->began_ms)
@@ -157,7 +157,7 @@ static bool find_main_by_pidfile(const struct application *application, const st
         return false;
     view->record.main = view->record.session;
     /* A command that stays in the foreground need not know of the file that the user named for it. */
-    return pidfile_write(application->pidfile, view->record.main.pid) == 0;
+    return pidfile_write(application->pidfile, view->record.main.pid, application->deadline) == 0;
 }
 
 /* Finds the main process as well as it is known by now. Returns false while it must be waited for. */

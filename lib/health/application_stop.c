@@ -121,7 +121,7 @@ static void run_stop_command(const struct application *application, const struct
 static void remove_pidfile(const struct application *application, const struct process_identity *main)
 {
     if (application->pidfile && main->pid > 0)
-        (void)pidfile_remove(application->pidfile, main->pid);
+        (void)pidfile_remove(application->pidfile, main->pid, application->deadline);
 }
 
 int application_stop_locked(const struct application *application, const struct application_view *view,

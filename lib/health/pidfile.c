@@ -10,7 +10,7 @@
 #include "base/number.h"
 #include "base/text.h"
 
-#define PIDFILE_MS 3000
+#define PIDFILE_MS 1000
 
 struct pidfile_call {
     const char *path;
@@ -64,11 +64,11 @@ static int remove_file(void *argument, void *reply, size_t reply_size)
     return unlink(call->path) < 0 ? -errno : 0;
 }
 
-int pidfile_read(const char *path, pid_t *ret_pid, int64_t *ret_age_ms)
+int pidfile_read(const char *path, struct deadline deadline, pid_t *ret_pid, int64_t *ret_age_ms)
 {
     struct pidfile_call call = { .path = path };
     struct pidfile_content content = { 0 };
-    int r = child_call(read_file, &call, &content, sizeof(content), NULL, deadline_in(PIDFILE_MS));
+    int r = child_call(read_file, &call, &content, sizeof(content), NULL, deadline_within(deadline, PIDFILE_MS));
 
     if (r < 0)
         return r;
@@ -77,17 +77,17 @@ int pidfile_read(const char *path, pid_t *ret_pid, int64_t *ret_age_ms)
     return 0;
 }
 
-int pidfile_write(const char *path, pid_t pid)
+int pidfile_write(const char *path, pid_t pid, struct deadline deadline)
 {
     struct pidfile_call call = { .path = path, .pid = pid };
 
-    return child_call(write_file, &call, NULL, 0, NULL, deadline_in(PIDFILE_MS));
+    return child_call(write_file, &call, NULL, 0, NULL, deadline_within(deadline, PIDFILE_MS));
 }
 
-int pidfile_remove(const char *path, pid_t pid)
+int pidfile_remove(const char *path, pid_t pid, struct deadline deadline)
 {
     struct pidfile_call call = { .path = path, .pid = pid };
     struct pidfile_content content = { 0 };
 
-    return child_call(remove_file, &call, &content, sizeof(content), NULL, deadline_in(PIDFILE_MS));
+    return child_call(remove_file, &call, &content, sizeof(content), NULL, deadline_within(deadline, PIDFILE_MS));
 }

@@ -180,6 +180,31 @@ main_pid() { on_node "sed -n 's/^main \([0-9]*\) .*/\1/p' /run/vigil/app/${1:-te
   refute alive sleep
 }
 
+@test "a log file, a pidfile or a folder that hangs: the action ends by its deadline" {
+  # Opening a FIFO that nobody else opens waits for ever, as on a dead server.
+  on_node 'mkfifo /run/fifo'
+  before=$EPOCHSECONDS
+  app start start="$fake sleep" logfile=/run/fifo @timeout=4000
+  assert_code 1
+  assert_reason .
+  assert [ $((EPOCHSECONDS - before)) -le 4 ]
+  refute alive sleep
+  app start start="$fake sleep" settle=0.1
+  on_node "pkill -KILL -f 'fake_servic[e] sleep'"
+  before=$EPOCHSECONDS
+  app monitor start="$fake sleep" pidfile=/run/fifo
+  assert_code 7
+  app stop start="$fake sleep" pidfile=/run/fifo
+  assert_code 0
+  assert [ $((EPOCHSECONDS - before)) -le 4 ]
+  before=$EPOCHSECONDS
+  app start start="$fake daemon" pidfile=/run/fifo @timeout=5000
+  assert_code 1
+  assert_reason 'pidfile names no process of it'
+  assert [ $((EPOCHSECONDS - before)) -le 5 ]
+  refute alive daemon
+}
+
 @test "what systemd gave to Pacemaker's service does not reach the application" {
   app start shell=yes settle=0.2 start='env >/run/env; umask >>/run/env; exec sleep 1000' @NOTIFY_SOCKET=/run/x @LISTEN_FDS=1
   assert_code 0
