@@ -5,6 +5,8 @@
 #
 # LAB_ROUNDS: how many planned moves in a row (10 where not set).
 
+bats_require_minimum_version 1.5.0
+
 load_lab() {
   # shellcheck source=tests/lab/lab.bash
   . "$BATS_TEST_DIRNAME/lab.bash"
@@ -145,6 +147,16 @@ move_service() {
   verify "$standby"
 }
 
+@test "the standby loses power: the service goes on" {
+  row=$(client_rows)
+  before=$(postmaster "$active")
+  lab_node_cut "$standby"
+  lab_wait 60 "both nodes in the cluster again" lab_members_are "$active" n1 n2
+  verify "$active"
+  [ "$(postmaster "$active")" = "$before" ]
+  [ "$(client_gap "$row")" -lt 1000 ]
+}
+
 @test "a planned move" {
   move_service "$standby"
   verify "$standby"
@@ -172,4 +184,21 @@ failures() {
   verify "$([ "$standby" = n1 ] && echo n2 || echo n1)"
   failed=$(failures)
   [ -z "$failed" ] || { echo "$failed"; return 1; }
+}
+
+# --- that the claims above can fail ---
+
+@test "the watch finds the address on a second node" {
+  lab_exec "$standby" ip addr add "$SERVICE_ADDRESS/32" dev lo
+  lab_wait 10 "a look at it" test -s "$LAB/log/watch.violations"
+  lab_exec "$standby" ip addr del "$SERVICE_ADDRESS/32" dev lo
+  ! watch_stop 2> "$BATS_TEST_TMPDIR/said" || return 1
+  WATCH_PID=
+  grep -q "on two nodes at once" "$BATS_TEST_TMPDIR/said"
+}
+
+@test "the account finds a lost row" {
+  lab_exec client psql -XAtq "$SERVICE_CONNINFO" -c 'DELETE FROM ledger WHERE id = 1'
+  client_check
+  [ "$CLIENT_LOST" -eq 1 ]
 }

@@ -13,6 +13,8 @@ install_names() {
   local group
   for group in "$@"; do
     [ -f "$INSTALL_LISTS/$group.txt" ] || { echo "install: no list tests/packages/$group.txt" >&2; return 1; }
+  done
+  for group in "$@"; do
     sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$INSTALL_LISTS/$group.txt"
   done | sort -u
 }
@@ -58,8 +60,8 @@ install_progress() {
 
 install_packages() {
   local names missing
-  mapfile -t names < <(install_names "$@")
-  [ ${#names[@]} -gt 0 ] || return 1
+  names=$(install_names "$@") || return 1
+  mapfile -t names <<< "$names"
   mapfile -t missing < <(install_missing "${names[@]}")
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" -ne 0 ]; then
@@ -68,9 +70,13 @@ install_packages() {
   fi
   echo "  installing: ${missing[*]}"
   install_apt update -q 2>&1 | awk '/^(E|W):/ { print "    " $0; fflush() }'
-  install_deny_services
-  install_apt install -q -y --no-install-recommends "${missing[@]}" 2>&1 | install_progress
-  install_allow_services
+  (
+    # However it ends: an interrupted installation leaves no policy behind.
+    trap install_allow_services EXIT
+    trap 'exit 130' INT TERM HUP
+    install_deny_services
+    install_apt install -q -y --no-install-recommends "${missing[@]}" 2>&1 | install_progress
+  ) || return 1
   # apt's own exit is lost in the pipe, and is not the question anyway: are they there now?
   mapfile -t missing < <(install_missing "${names[@]}")
   [ ${#missing[@]} -eq 0 ] || { echo "install: could not install: ${missing[*]}" >&2; return 1; }
