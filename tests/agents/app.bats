@@ -2,10 +2,12 @@
 # The app agent with applications that behave badly. Every test has a node of its own, and kills nothing that is not on it.
 load ../lib/common
 
-fake=$VIGIL_BUILD/tests/agents/fake_service
+fake=/run/programs/fake_service
 
 setup() {
   node_start
+  # Other users run them too, and the build tree may lie where those may not go, as in root's home.
+  node_run install -D -m 755 -t /run/programs "$VIGIL_BUILD/tests/agents/fake_service" "$VIGIL_BUILD/agents/app"
   namespace=$(stat -L -c %i "/proc/$(node_pid)/ns/pid")
   cgroup_root=/sys/fs/cgroup
   [ -e $cgroup_root/cgroup.procs ] || cgroup_root=/sys/fs/cgroup/unified
@@ -434,7 +436,7 @@ leave_cgroup="echo 0 > \$(ls -d /sys/fs/cgroup/unified 2>/dev/null || echo /sys/
   on_node 'chmod 777 /run/vigil/app'
   # Limits count per user and do not bind root: so the whole is called as another user.
   capture_on_node setpriv --reuid=65534 --regid=65534 --clear-groups prlimit --nproc=0 env -i PATH="$PATH" OCF_RESOURCE_INSTANCE=other \
-    OCF_RESKEY_start="$fake sleep" OCF_RESKEY_CRM_meta_timeout=3000 "$VIGIL_BUILD/agents/app" start
+    OCF_RESKEY_start="$fake sleep" OCF_RESKEY_CRM_meta_timeout=3000 /run/programs/app start
   assert_code 1
   assert_reason 'the process table is full'
   app stop start="$fake sleep"

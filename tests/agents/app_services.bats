@@ -177,7 +177,8 @@ END
 
 @test "MariaDB over TCP and its socket" {
   on_node 'mkdir -p /run/maria && chown mysql /run/maria &&
-    mariadb-install-db --no-defaults --user=mysql --datadir=/run/maria/data --skip-test-db --auth-root-authentication-method=socket >/dev/null 2>&1'
+    mariadb-install-db --no-defaults --force --user=mysql --datadir=/run/maria/data --skip-test-db \
+      --auth-root-authentication-method=socket >/run/maria/install.log 2>&1 || { cat /run/maria/install.log; false; }'
   local parameters=(start='mariadbd --no-defaults --datadir=/run/maria/data --socket=/run/maria/sock --port=3399 --bind-address=127.0.0.1 --pid-file=/run/maria/pid'
     type=foreground user=mysql logfile=/run/log 'probe=mysql://mysql@/?socket=/run/maria/sock')
   app start "${parameters[@]}" @timeout=60000
