@@ -302,6 +302,9 @@ static enum ocf_code volume_stop(struct agent_run *run, const void *config)
     r = volume_down(&call.volume);
     if (r < 0)
         return agent_fail(run, OCF_ERR_GENERIC, "%s", reason(&call.volume, r));
+    if (call.volume.mount.mounted)
+        (void)agent_record(run->agent->name, run->instance, "release", "%s from %s: seen out of the mount table%s", call.config.device,
+                           call.volume.directory, call.volume.bind ? "" : ", and the device is free");
     return OCF_SUCCESS;
 }
 

@@ -117,19 +117,23 @@ static bool disk_has_wwn(const char *kernel_name, const char *wanted)
     return false;
 }
 
-/* 1 when this device bears the name, 0 when not, -errno when it may but could not be read. */
+/* 1 when this device bears the name (*ret_btrfs: as one of the devices of a btrfs, which all bear the same), 0 when not, -errno when it may but
+ * could not be read. */
 static int device_bears_name(const char *kernel_name, const struct block_device *device, const struct device_name *name,
-                             struct deadline deadline)
+                             struct deadline deadline, bool *ret_btrfs)
 {
     bool partition = name->kind == DEVICE_PARTUUID || name->kind == DEVICE_PARTLABEL;
-    struct superblock superblock;
+    struct superblock superblock = { 0 };
     int r;
+
+    *ret_btrfs = false;
 
     if (name->kind == DEVICE_WWN)
         return disk_has_wwn(kernel_name, name->value);
     r = superblock_read(device->path, device->number, partition, deadline_within(deadline, PROBE_LIMIT_MS), &superblock);
     if (r < 0)
         return r;
+    *ret_btrfs = text_equal(superblock.type, "btrfs") && (name->kind == DEVICE_UUID || name->kind == DEVICE_LABEL);
     return superblock_has_name(&superblock, name);
 }
 
@@ -138,6 +142,7 @@ struct search {
     const struct device_name *name;
     struct deadline deadline;
     struct block_device found;
+    bool found_btrfs; /* the match so far is a btrfs: its other devices are no second match */
     size_t matches;
     int error; /* of a device that could not be read and may be the one */
 };
@@ -145,13 +150,15 @@ struct search {
 static void search_device(struct search *search, const char *kernel_name)
 {
     struct block_device device;
+    bool btrfs;
     int r;
 
     if (is_empty(kernel_name) || has_holder(kernel_name) || find_node(kernel_name, &device) < 0)
         return;
-    r = device_bears_name(kernel_name, &device, search->name, search->deadline);
-    if (r == 1) {
+    r = device_bears_name(kernel_name, &device, search->name, search->deadline, &btrfs);
+    if (r == 1 && !(btrfs && search->found_btrfs)) {
         search->found = device;
+        search->found_btrfs = btrfs;
         search->matches++;
     } else if (r < 0 && r != -ENOMEDIUM && r != -ENXIO && r != -ENODEV) {
         search->error = r;
@@ -206,10 +213,11 @@ static int find_by_link(const struct device_name *name, struct deadline deadline
 {
     char link[512];
     struct block_device device;
+    bool btrfs;
 
     if (name->kind == DEVICE_WWN || format_link(name, link, sizeof(link)) < 0 || find_path(link, &device) < 0)
         return -ENODEV;
-    if (device_bears_name("", &device, name, deadline) != 1)
+    if (device_bears_name("", &device, name, deadline, &btrfs) != 1)
         return -ENODEV;
     *ret = device;
     return 0;

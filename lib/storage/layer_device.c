@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/number.h"
 #include "storage/device_io.h"
+#include "storage/mount_call.h"
 #include "storage/mount_match.h"
 #include "storage/storage_call.h"
 #include "storage/volume.h"
@@ -144,9 +145,34 @@ static bool held_rightly(struct volume *volume)
     return mount_table_find_device(&table, &volume->device) != NULL;
 }
 
+/* A mount namespace of this node that has its own copy of the mount (a container, a shell behind unshare): lets go of it where nobody uses
+ * it. What is in use there stays, and fails the stop. */
+static int unmount_foreign(void *argument, pid_t pid, const struct mount_entry *entry)
+{
+    struct volume *volume = argument;
+    const struct unmount_request request = { .path = entry->mount_point, .mount_id = entry->id, .kind = UNMOUNT_PLAIN, .namespace_of = pid };
+    struct unmount_reply reply;
+    char name[STORAGE_NAME_SIZE];
+    int r = unmount_path(&request, storage_name_device(entry->device, name), volume->deadline, &reply);
+
+    if (r == 0 && reply.error == 0)
+        volume_note(volume, "unmounted %s in the mount namespace of process %ld, too", entry->mount_point, (long)pid);
+    return 0;
+}
+
+static void release_foreign(struct volume *volume)
+{
+    dev_t superblock = volume->mount.device;
+
+    if (superblock == 0)
+        superblock = volume->state_known ? volume->state.superblock : volume->device.number;
+    (void)foreign_mounts_visit(superblock, volume->deadline, unmount_foreign, volume);
+}
+
 static int layer_down(struct volume *volume)
 {
     struct deadline deadline;
+    bool foreign = false;
     int r = find_for_release(volume);
 
     if (r < 0)
@@ -169,6 +195,11 @@ static int layer_down(struct volume *volume)
             return volume_fail(volume, r, "cannot tell whether %s is released: %s", volume->config->device, storage_error_text(r));
         if (held_rightly(volume))
             return 0;
+        if (!foreign) {
+            release_foreign(volume);
+            foreign = true;
+            continue;
+        }
         if (deadline_sleep(deadline, RELEASE_LOOK_MS) < 0)
             return fail_held(volume);
     }

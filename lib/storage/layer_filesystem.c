@@ -38,6 +38,8 @@ static void note_mount(struct volume *volume, const struct mount_point *mount)
     volume->state.mount_id = mount->id;
     volume->state.superblock = mount->device;
     volume->state.block = volume->device_known ? volume->device.number : 0;
+    if (volume->state.block == 0 && major(mount->device) != 0)
+        volume->state.block = mount->device;
     volume->state.detached = false;
     volume->state_known = true;
     (void)volume_state_write(volume->state_path, &volume->state);

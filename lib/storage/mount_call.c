@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "storage/mount_users.h"
 #include "storage/storage_call.h"
 
 /* The functions of libmount that are used, by its own types. */
@@ -107,14 +108,23 @@ int mount_volume(const struct mount_request *request, const char *name, struct d
     return r;
 }
 
-/* Whether the mount that the path leads to is the one that was meant. Asks nothing of the storage. */
-static bool is_meant(const struct unmount_request *request)
+/* Whether the mount that the path leads to is the one that was meant: by the number that the kernel shows for a descriptor, which asks nothing of
+ * the storage. own_fdinfo is our /proc/self/fdinfo, since another mount namespace may have no /proc, or another's. */
+static bool is_meant(const struct unmount_request *request, int own_fdinfo)
 {
-    struct statx status;
+    _cleanup_close_ int fd = open(request->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    _cleanup_close_ int info_fd = -1;
+    char name[16], text[1024];
+    ssize_t length;
+    uint64_t id;
 
-    if (statx(AT_FDCWD, request->path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) < 0)
-        return errno != ENOENT; /* a file system that is shut down answers EIO: umount2 is to decide */
-    return !(status.stx_mask & STATX_MNT_ID) || status.stx_mnt_id == request->mount_id;
+    if (fd < 0 || text_format(name, sizeof(name), "%d", fd) < 0)
+        return false;
+    info_fd = openat(own_fdinfo, name, O_RDONLY | O_CLOEXEC);
+    if (info_fd < 0)
+        return false;
+    length = read(info_fd, text, sizeof(text));
+    return length > 0 && fdinfo_mount_id(text, (size_t)length, &id) == 0 && id == request->mount_id;
 }
 
 static int write_back(const char *path)
@@ -156,13 +166,16 @@ static int unmount_in_child(void *argument, void *reply, size_t reply_size _unus
 {
     const struct unmount_request *request = argument;
     struct unmount_reply *answer = reply;
+    _cleanup_close_ int own_fdinfo = open("/proc/self/fdinfo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+    if (own_fdinfo < 0)
+        return -errno;
     if (request->namespace_of != 0) {
         answer->error = enter_namespace(request->namespace_of);
         if (answer->error < 0)
             return 0;
     }
-    if (!is_meant(request)) {
+    if (!is_meant(request, own_fdinfo)) {
         answer->error = -ESTALE;
         return 0;
     }
