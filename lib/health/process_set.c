@@ -391,20 +391,28 @@ static void signal_member(const struct process_set *set, pid_t pid, int signal)
         (void)pidfd_send_signal(fd, signal, NULL, 0);
 }
 
+static int signal_listed(const struct process_set *set, pid_t *pids, size_t size, int signal)
+{
+    int count = process_set_list(set, pids, size);
+
+    for (int i = 0; i < count && i < (int)size; i++)
+        signal_member(set, pids[i], signal);
+    return count < 0 ? count : 0;
+}
+
 int process_set_signal(const struct process_set *set, int signal)
 {
     enum { MEMBERS = 65536 };
     _cleanup_free_ pid_t *pids = calloc(MEMBERS, sizeof(*pids));
-    int count;
 
     if (!pids)
         return -ENOMEM;
-    if (set->cgroup[0] && signal == SIGKILL)
-        (void)cgroup_kill(set);
-    count = process_set_list(set, pids, MEMBERS);
-    for (int i = 0; i < count && i < MEMBERS; i++)
-        signal_member(set, pids[i], signal);
-    return count < 0 ? count : 0;
+    if (signal == SIGKILL && (!set->cgroup[0] || cgroup_kill(set) < 0)) {
+        /* One by one, a fork would outrun us: what is stopped does not fork. What was forked meanwhile is stopped by the second round. */
+        (void)signal_listed(set, pids, MEMBERS, SIGSTOP);
+        (void)signal_listed(set, pids, MEMBERS, SIGSTOP);
+    }
+    return signal_listed(set, pids, MEMBERS, signal);
 }
 
 int process_set_wait_empty(const struct process_set *set, struct deadline deadline)

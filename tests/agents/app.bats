@@ -488,6 +488,15 @@ leave_cgroup="echo 0 > \$(ls -d /sys/fs/cgroup/unified 2>/dev/null || echo /sys/
   refute alive respawn
 }
 
+@test "without cgroups they are all ended, too" {
+  hide_cgroups
+  app start start="$fake respawn" settle=0.3
+  assert_code 0
+  app stop start="$fake respawn" @timeout=6000
+  assert_code 0
+  refute alive respawn
+}
+
 # --- interrupted and doubled actions ---
 
 @test "a caller that ignores the end of its children" {
