@@ -324,6 +324,29 @@ usual_ways() {
   done
 }
 
+@test "a folder for locks that is full or read-only stops no stop and blinds no monitor" {
+  local options
+  for options in ro size=4k,nr_inodes=2; do
+    make_volume
+    volume start
+    assert_code 0
+    node_run mount -t tmpfs -o "$options" tmpfs /run/vigil
+    [ "$options" = ro ] || node_run touch /run/vigil/full
+    volume monitor @depth=10
+    assert_code 0
+    volume stop
+    assert_code 0
+    refute is_mounted
+    volume monitor @interval=0
+    assert_code 7
+    volume start
+    assert_code 1
+    assert_reason 'is .* full or read-only'
+    node_run umount /run/vigil
+    rm "$work/image"
+  done
+}
+
 @test "a recurring monitor that finds it unmounted says so" {
   make_volume
   volume start
