@@ -198,6 +198,7 @@ static enum ocf_code volume_monitor(struct agent_run *run, const void *config)
     int status;
 
     call_begin(&call, run, config);
+    call.volume.check_only = true;
     status = volume_check(&call.volume, run->depth);
     if (status == VOLUME_UP)
         return OCF_SUCCESS;
