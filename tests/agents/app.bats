@@ -420,11 +420,12 @@ leave_cgroup="echo 0 > \$(ls -d /sys/fs/cgroup/unified 2>/dev/null || echo /sys/
   assert_code 0
 }
 
-@test "the disk of the record is full: start fails and leaves nothing" {
+@test "the disk of the record is full: start fails before anything runs" {
   on_node 'mkdir -p /run/vigil; mount -t tmpfs -o size=64k tmpfs /run/vigil; mkdir /run/vigil/app; cat /dev/zero >/run/vigil/full 2>/dev/null; :'
-  app start start="$fake sleep" settle=0.1
+  app start start="sh -c 'touch /run/ran; exec $fake sleep'" settle=0.1
   assert_code 1
   assert_reason "can't (write|lock) /run/vigil"
+  refute on_node 'test -e /run/ran'
   refute alive sleep
   app stop start="$fake sleep"
   assert_code 0
