@@ -15,6 +15,8 @@
 #define INPUT_LIMIT 65536
 /* Pacemaker writes the options at once; a caller that never closes standard input must not hold us. */
 #define INPUT_TIMEOUT_MS 10000
+/* The least that a look at the power gets, however little of power_timeout is left. */
+#define LOOK_LEAST_MS 1000
 
 static const char *const power_names[] = { [POWER_UNKNOWN] = "UNKNOWN", [POWER_OFF] = "OFF", [POWER_ON] = "ON" };
 
@@ -84,7 +86,8 @@ static int read_power(struct fence_run *run, const void *config, enum power_stat
 }
 
 /* Looks until the wanted state is seen. A look that fails in between is not the end (a controller that is busy with the power
- * drops requests), but it is no evidence either. Returns 0, or -ETIMEDOUT. *ret_last is what was seen last. */
+ * drops requests), but it is no evidence either. The last look gets the time that an answer takes. Returns 0, or -ETIMEDOUT.
+ * *ret_last is what was seen last. */
 static int await_power(struct fence_run *run, const void *config, enum power_state wanted, struct deadline deadline,
                        enum power_state *ret_last)
 {
@@ -93,11 +96,10 @@ static int await_power(struct fence_run *run, const void *config, enum power_sta
 
     run->tentative = true;
     while (r == 0) {
-        enum power_state state = POWER_UNKNOWN;
+        struct deadline look = deadline_left_ms(deadline) < LOOK_LEAST_MS ? deadline_in(LOOK_LEAST_MS) : deadline;
 
-        if (read_power_within(run, config, deadline, &state) == 0 && state == wanted)
+        if (read_power_within(run, config, look, ret_last) == 0 && *ret_last == wanted)
             break;
-        *ret_last = state;
         r = deadline_sleep(deadline, run->options->status_interval_ms);
     }
     run->tentative = tentative;
@@ -131,7 +133,7 @@ static int fail_switch(struct fence_run *run, enum power_state wanted, enum powe
 {
     const char *cause = run->last_failure[0] ? run->last_failure : strerror(-error);
 
-    return fence_fail(run, error, "%s was told to turn %s and is %s: %s%s%s; look at the device, and turn the node off by hand "
+    return fence_fail(run, error, "%s was told to turn %s and was last seen %s: %s%s%s; look at the device, and turn the node off by hand "
                                   "if it must be off",
                       run->plug ? run->plug : "the device", power_names[wanted], power_names[last],
                       error == -ETIMEDOUT ? "timed out waiting for it" : cause,

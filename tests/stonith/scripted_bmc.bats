@@ -70,7 +70,7 @@ calls() {
   script power 0x10 obeys no
   fence fence_vigil_bmc action=off "${one[@]}"
   assert_code 1
-  assert_error_has 'is UNKNOWN: timed out'
+  assert_error_has 'was last seen UNKNOWN: timed out'
   node_run cat "$(build_statedir)/records/decisions.jsonl" | grep -q '"what":"fence-failed"'
 }
 
