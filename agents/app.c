@@ -173,6 +173,12 @@ static const char *reason(const struct text_buffer *why, int error)
     return why->text ? why->text : strerror(-error);
 }
 
+/* Each depth has a count of its own: a light probe that answers says nothing of a deep one that fails. */
+static int failures_path(const struct agent_run *run, const struct application *application, char *path, size_t size)
+{
+    return text_format(path, size, "%s.failures%u", application->state_path, run->depth);
+}
+
 /* A probe that fails counts in the record; below the threshold it is only a remark. */
 static enum ocf_code count_failure(struct agent_run *run, const struct app_config *app,
                                    const struct application *application, const char *why)
@@ -182,7 +188,7 @@ static enum ocf_code count_failure(struct agent_run *run, const struct app_confi
 
     if (app->failures <= 1)
         return agent_fail(run, OCF_ERR_GENERIC, "%s", why);
-    if (text_format(path, sizeof(path), "%s.failures", application->state_path) < 0 ||
+    if (failures_path(run, application, path, sizeof(path)) < 0 ||
         application_failures_read(path, &count) < 0 || application_failures_write(path, ++count) < 0)
         return agent_fail(run, OCF_ERR_GENERIC, "%s (and the count in %s can't be kept)", why, path);
     if (count >= (unsigned int)app->failures)
@@ -203,7 +209,7 @@ static enum ocf_code ask(struct agent_run *run, const struct app_config *app, co
     r = application_ask(application, set, run->depth, run->deadline, &why);
     if (r < 0)
         return count_failure(run, app, application, reason(&why, r));
-    if (app->failures > 1 && text_format(path, sizeof(path), "%s.failures", application->state_path) > 0)
+    if (app->failures > 1 && failures_path(run, application, path, sizeof(path)) > 0)
         (void)application_failures_write(path, 0);
     return OCF_SUCCESS;
 }

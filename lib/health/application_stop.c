@@ -141,8 +141,9 @@ int application_stop_locked(const struct application *application, const struct 
         remove_pidfile(application, &view->record.main);
     /* Nothing lives: a record that can't be taken away names only dead processes and does no harm. */
     (void)unlink(application->state_path);
-    if (text_format(path, sizeof(path), "%s.failures", application->state_path) > 0)
-        (void)unlink(path);
+    for (unsigned int depth = 0; depth <= 20; depth += 10)
+        if (text_format(path, sizeof(path), "%s.failures%u", application->state_path, depth) > 0)
+            (void)unlink(path);
     return 0;
 }
 

@@ -641,6 +641,22 @@ deaf_log() {
   assert_reason '3 times in a row'
 }
 
+@test "a light probe that answers does not hide a deep one that fails" {
+  local parameters=(start="$fake serve 7777 hang" probe=tcp://127.0.0.1:7777 failures=2 type=foreground)
+  app start "${parameters[@]}"
+  assert_code 0
+  parameters+=('deep_probe=redis://127.0.0.1:7777#timeout=0.1')
+  app monitor "${parameters[@]}" @depth=20
+  assert_code 190
+  app monitor "${parameters[@]}" @depth=10
+  assert_code 0
+  app monitor "${parameters[@]}" @depth=20
+  assert_code 1
+  app stop "${parameters[@]}"
+  assert_code 0
+  refute on_node 'ls /run/vigil/app/*failures*'
+}
+
 @test "a monitor of depth 0 asks no probe, of 10 not the deep one, another depth is refused" {
   local parameters=(start="$fake sleep" settle=0.1)
   app start "${parameters[@]}"
