@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #include "agent/metadata.h"
 #include "base/child.h"
@@ -161,19 +162,26 @@ static int import_arguments(int argc, char *argv[])
     return 0;
 }
 
+/* Pacemaker's time-out of the action, in milliseconds. */
 static uint64_t read_timeout_ms(const struct agent_action *action)
 {
     const char *text = agent_meta("timeout");
-    uint64_t timeout_ms = 0, margin_ms;
+    uint64_t timeout_ms = 0;
 
     if (!text || number_parse_duration(text, 1, &timeout_ms) < 0 || timeout_ms == 0)
         timeout_ms = action->timeout_s ? (uint64_t)action->timeout_s * 1000 : 20000;
-    margin_ms = timeout_ms / 20;
+    return timeout_ms;
+}
+
+static uint64_t margin_of(uint64_t timeout_ms)
+{
+    uint64_t margin_ms = timeout_ms / 20;
+
     if (margin_ms < MARGIN_MINIMUM_MS)
         margin_ms = MARGIN_MINIMUM_MS;
     if (margin_ms > MARGIN_MAXIMUM_MS)
         margin_ms = MARGIN_MAXIMUM_MS;
-    return timeout_ms > 2 * margin_ms ? timeout_ms - margin_ms : timeout_ms / 2;
+    return timeout_ms > 2 * margin_ms ? margin_ms : timeout_ms / 2;
 }
 
 static enum ocf_code read_depth(struct agent_run *run)
@@ -216,14 +224,50 @@ static bool is_zero(const char *text)
 static void describe_run(struct agent_run *run, char *log_name, size_t size)
 {
     const char *instance = getenv("OCF_RESOURCE_INSTANCE");
+    uint64_t timeout_ms = read_timeout_ms(run->action);
 
     run->instance = text_empty(instance) ? run->agent->name : instance;
-    run->deadline = deadline_in(read_timeout_ms(run->action));
+    run->deadline = deadline_in(timeout_ms - margin_of(timeout_ms));
     run->probe = text_equal(run->action->name, "monitor") && is_zero(agent_meta("interval"));
     run->clone = agent_meta("clone") != NULL;
     run->dry_run = text_equal(run->action->name, "validate-all");
     (void)text_format(log_name, size, "%s(%s)", run->agent->name, run->instance);
     log_open(log_name);
+}
+
+/* ---- the last resort ---------------------------------------------------------------------------------------------- */
+
+/* Every wait has the deadline; what blocks without being a wait of ours (a name service, a log on a disk that hangs) has not. */
+static struct {
+    const struct agent_run *run;
+    char reason[256];
+    size_t length;
+} last_resort;
+
+static void end_at_deadline(int signal_number _unused_)
+{
+    if (!last_resort.run->reason_given)
+        (void)!write(STDERR_FILENO, last_resort.reason, last_resort.length);
+    _exit(OCF_ERR_GENERIC);
+}
+
+static void arm_last_resort(const struct agent_run *run)
+{
+    struct sigaction action = { .sa_handler = end_at_deadline };
+    uint64_t timeout_ms = read_timeout_ms(run->action);
+    uint64_t last_ms = timeout_ms - margin_of(timeout_ms) / 8; /* what ends by its deadline gets most of the margin to say so */
+    struct itimerval timer = { .it_value = { .tv_sec = (time_t)(last_ms / 1000), .tv_usec = (long)(last_ms % 1000) * 1000 } };
+    sigset_t set;
+
+    last_resort.run = run;
+    (void)text_format(last_resort.reason, sizeof(last_resort.reason), "ocf-exit-reason:%s of %.100s hung until its time-out in a call "
+                      "that is not its own (log, name service): look at this node's disks and services\n", run->action->name, run->instance);
+    last_resort.length = strlen(last_resort.reason);
+    (void)sigaction(SIGALRM, &action, NULL);
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGALRM);
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+    (void)setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 static enum ocf_code run_action(struct agent_run *run)
@@ -273,5 +317,6 @@ int agent_main(const struct agent *agent, int argc, char *argv[])
         return agent_fail(&run, OCF_ERR_UNIMPLEMENTED, "%s has no action '%s'; see %s --help", agent->name, name,
                           agent->name);
     describe_run(&run, log_name, sizeof(log_name));
+    arm_last_resort(&run);
     return (int)run_action(&run);
 }

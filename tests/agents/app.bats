@@ -533,6 +533,20 @@ deaf_log() {
   refute alive sleep
 }
 
+@test "a log that hangs ends the action before its time-out, with a reason" {
+  # A pipe that is full and held open takes nothing more.
+  node_run mkfifo /run/log.fifo
+  node_spawn perl -MFcntl -e 'sysopen(my $p, "/run/log.fifo", O_RDWR | O_NONBLOCK) or die; 1 while syswrite($p, "x" x 4096); 1 while syswrite($p, "x");
+    mkdir "/run/full"; sleep 1000'
+  wait_until 5 node_run test -d /run/full
+  AGENT_WRAPPER=(timeout -s KILL 10)
+  app start start="$fake sleep" settle=0.1 bogus=1 @timeout=2000 @PCMK_logfile=/run/log.fifo
+  assert_code 1
+  assert_reason 'start of test hung until its time-out'
+  app stop start=x
+  assert_code 0
+}
+
 @test "a long reason is not cut within a character" {
   local pad text
   for pad in '' x xx xxx; do
