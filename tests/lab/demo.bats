@@ -80,6 +80,16 @@ in_the_middle() {
   nothing_left
 }
 
+@test "a killed demo whose folder is gone is ended by its control group" {
+  start_demo
+  in_the_middle "configuring the cluster"
+  kill -KILL "$demo_pid"
+  wait "$demo_pid" || :
+  rm -rf "$(lab_folder)"
+  "$demo" --down
+  nothing_left
+}
+
 @test "two demos run side by side, and --down ends both that are kept" {
   start_demo --keep
   "$demo" --keep --nodes 3 > "$BATS_TEST_TMPDIR/second" 2>&1

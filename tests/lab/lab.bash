@@ -363,7 +363,8 @@ lab_stage() {
 }
 
 lab_settings() {
-  LAB_ID=$$x$RANDOM
+  # The owner's pid and start time stand in the name of the control group, too: see lab_reap.
+  LAB_ID=$(lab_process $$ | tr ' ' x)x$RANDOM
   LAB=$LAB_TMP/vigil-lab.$LAB_ID
   mkdir -m 755 "$LAB" && mkdir -p "$LAB/disk" "$LAB/log/bmc" || { lab_fail "cannot make $LAB"; return 1; }
   lab_process $$ > "$LAB/owner"
@@ -421,6 +422,11 @@ lab_down() {
   rm -rf --one-file-system "$LAB"
 }
 
+# Leaves the lab to its user when the run ends; `tests/demo --down` ends it.
+lab_keep() {
+  : > "$LAB/kept" && mkdir "$LAB_GROUP/kept"
+}
+
 # Ends the labs whose run is gone without having ended them. One that was kept on purpose stays.
 lab_reap() {
   local folder
@@ -429,5 +435,18 @@ lab_reap() {
     lab_process_lives "$(cat "$folder/owner" 2>/dev/null)" && continue
     echo "  ending what a killed run has left: $folder"
     (LAB=$folder lab_down)
+  done
+  lab_reap_groups
+}
+
+# A run with another temporary folder, or one whose folder was removed, is known by its control group alone.
+lab_reap_groups() {
+  local group pid start
+  for group in "$(lab_group_root)"/vigil-lab-*; do
+    [ -d "$group" ] && [ ! -d "$group/kept" ] || continue
+    IFS=x read -r pid start _ <<< "${group##*/vigil-lab-}"
+    lab_process_lives "$pid $start" && continue
+    echo "  ending the processes that a killed run has left: $group"
+    lab_group_end "$group"
   done
 }
