@@ -198,6 +198,7 @@ static enum ocf_code volume_monitor(struct agent_run *run, const void *config)
     int status;
 
     call_begin(&call, run, config);
+    call.volume.check_only = true;
     status = volume_check(&call.volume, run->depth);
     if (status == VOLUME_UP)
         return OCF_SUCCESS;
@@ -297,8 +298,11 @@ static enum ocf_code volume_stop(struct agent_run *run, const void *config)
 
     call_begin(&call, run, config);
     lock_fd = lock_volume(&call, run->deadline);
-    if (lock_fd < 0)
+    /* A lock that can't be made (a full disk) is no reason to leave the volume mounted; only another action that goes on is. */
+    if (lock_fd == -ETIMEDOUT)
         return fail_lock(run, &call, lock_fd);
+    if (lock_fd < 0)
+        log_warning("stops %s without its lock in " VIGIL_RUNDIR ": %s", run->instance, strerror(-lock_fd));
     r = volume_down(&call.volume);
     if (r < 0)
         return agent_fail(run, OCF_ERR_GENERIC, "%s", reason(&call.volume, r));

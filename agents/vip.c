@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <linux/if_addr.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "base/file.h"
@@ -151,7 +152,8 @@ static const struct param params[] = {
       .shortdesc = "Looks at a lost link", .longdesc = "How often, a second apart, a recurring monitor looks at an interface that is missing or has no carrier before it fails." },
     { "duplicate_detection", PARAM_BOOLEAN(struct vip_config, duplicate_detection), .aliases = NAMES("run_arping"),
       .default_value = "true", .reloadable = true, .shortdesc = "Ask the network before start",
-      .longdesc = "Before the address is added, ask by ARP probe or neighbour solicitation whether another host has it, and refuse to start if one answers." },
+      .longdesc = "Before the address is added, ask by ARP probe or neighbour solicitation whether another host has it, and refuse to start if one answers. "
+                  "A network whose gateway answers for every address, as in some clouds, needs false." },
     { "duplicate_wait", PARAM_DURATION(struct vip_config, duplicate_wait_ms), .minimum = 3, .maximum = 10000, .default_value = "100ms",
       .reloadable = true, .shortdesc = "How long to await an answer", .longdesc = "Three probes are sent within this time." },
     { "nodad", PARAM_BOOLEAN(struct vip_config, nodad), .default_value = "false", .shortdesc = "No IPv6 DAD by the kernel",
@@ -808,15 +810,10 @@ static void reset_connections(struct agent_run *run, const struct vip *vip)
 
 static void flush_routes(const struct vip *vip)
 {
-    const char *family = vip->wanted.ip.family == AF_INET ? "ipv4" : "ipv6";
-    char path[64];
-    _cleanup_fclose_ FILE *file = NULL;
+    int error = vip->config->flush_routes ? route_flush_cached(vip->wanted.ip.family) : 0;
 
-    if (!vip->config->flush_routes || text_format(path, sizeof(path), "/proc/sys/net/%s/route/flush", family) < 0)
-        return;
-    file = fopen(path, "we");
-    if (!file || fputs("1", file) < 0)
-        log_warning("cached routes could not be flushed: %s", strerror(errno));
+    if (error < 0)
+        log_warning("cached routes could not be flushed: %s", strerror(-error));
 }
 
 static enum ocf_code stop_announcer(struct agent_run *run, const struct vip *vip)

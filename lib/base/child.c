@@ -463,6 +463,12 @@ static int take_child_lock(const char *name)
     return r == -ETIMEDOUT ? -EBUSY : r;
 }
 
+/* A full or read-only folder of locks is no reason not to look, nor to leave a volume mounted that is to go. */
+static bool lock_is_unmakeable(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -EROFS;
+}
+
 static int send_all(int fd, const void *bytes, size_t length)
 {
     const char *next = bytes;
@@ -530,7 +536,7 @@ int child_call(child_function function, void *argument, void *reply, size_t repl
     child_reserve_streams();
     if (lock_name) {
         lock_fd = take_child_lock(lock_name);
-        if (lock_fd < 0)
+        if (lock_fd < 0 && !lock_is_unmakeable(lock_fd))
             return lock_fd;
     }
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)

@@ -64,7 +64,7 @@ typedef int (*child_function)(void *argument, void *reply, size_t reply_size);
  *
  * lock_name, where not NULL, names the thing that may hang (a device, a mount point): a child holds the lock
  * VIGIL_RUNDIR/child/NAME as long as it lives (and none of file_lock's that its caller holds), so that never more than one such child per device exists. While an
- * earlier one still hangs, returns -EBUSY at once. */
+ * earlier one still hangs, returns -EBUSY at once. Where the lock cannot be made (a full or read-only folder), the call goes on without it. */
 int child_call(child_function function, void *argument, void *reply, size_t reply_size, const char *lock_name,
                struct deadline deadline);
 

@@ -2,8 +2,10 @@
 #include "net/routing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A dump that changed while it was read is asked for again, so many times. */
 #define DUMP_TRIES 20
@@ -153,4 +155,14 @@ int route_set_connected(struct netlink *netlink, const struct ip_address *ip, un
     if (!present && (error == -ESRCH || error == -ENOENT))
         return 0;
     return error;
+}
+
+int route_flush_cached(sa_family_t family)
+{
+    const char *path = family == AF_INET ? "/proc/sys/net/ipv4/route/flush" : "/proc/sys/net/ipv6/route/flush";
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, "1", 1) < 0)
+        return -errno;
+    return 0;
 }

@@ -36,6 +36,9 @@ int route_look_up(struct netlink *netlink, const struct ip_address *ip, struct r
 int route_set_connected(struct netlink *netlink, const struct ip_address *ip, unsigned int prefix, unsigned int index,
                         uint32_t table, bool present, struct deadline deadline);
 
+/* Makes the kernel forget the routes of a family that it keeps in caches (route/flush of ip-sysctl.rst). Returns 0 or -errno. */
+int route_flush_cached(sa_family_t family);
+
 /* Reads an RTM_NEWROUTE message of length bytes. Pure. Returns 0, -EBADMSG, or -EAFNOSUPPORT for another family. */
 int route_parse(const void *bytes, size_t length, struct route *ret);
 

@@ -6,6 +6,8 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
@@ -155,6 +157,26 @@ static int look_directly(const char *directory, struct mount_point *ret)
     if (!(status.stx_mask & VIGIL_STATX_MNT_ID_UNIQUE))
         return -ENOSYS;
     return describe_mount(status.stx_mnt_id, ret);
+}
+
+int mount_point_look_noted(const char *directory, uint64_t id, dev_t superblock, struct mount_point *ret)
+{
+    _cleanup_close_ int fd = open_cached(directory);
+    struct statx status = { 0 };
+    struct statfs file_system;
+
+    if (fd < 0)
+        return fd;
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) < 0)
+        return -errno;
+    if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT) || !(status.stx_mask & STATX_MNT_ID) || status.stx_mnt_id != id ||
+        makedev(status.stx_dev_major, status.stx_dev_minor) != superblock)
+        return -ESTALE;
+    /* The flag stands for this mount and for its file system alike. */
+    if (fstatfs(fd, &file_system) < 0)
+        return -errno;
+    *ret = (struct mount_point){ .mounted = true, .id = id, .device = superblock, .read_only = file_system.f_flags & ST_RDONLY };
+    return 0;
 }
 
 /* The path without symbolic links, in a child, since the folders above may lie on storage that hangs. */

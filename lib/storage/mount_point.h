@@ -13,9 +13,12 @@
 
 #include "base/deadline.h"
 
+/* A unique id is at least this (fs/namespace.c: MNT_UNIQUE_ID_OFFSET); the older kind is smaller. */
+#define MOUNT_ID_UNIQUE_MINIMUM (UINT64_C(1) << 31)
+
 struct mount_point {
     bool mounted;    /* something is mounted exactly here; the rest is set only then */
-    uint64_t id;     /* of the mount: never used twice since the node's start where the kernel has such ids (bit 31 and up set) */
+    uint64_t id;     /* of the mount: never used twice since the node's start where the kernel has such ids (MOUNT_ID_UNIQUE_MINIMUM) */
     dev_t device;    /* of the superblock; btrfs: anonymous */
     bool read_only;  /* this mount, or its file system, refuses writes */
     bool shut_down;  /* the file system has given up after an error (shutdown, emergency read-only): nothing is safe on it */
@@ -28,7 +31,11 @@ struct mount_point {
  * -EAGAIN when the mount table never stood still, -ETIMEDOUT when the path could not be resolved by the deadline, or -errno: not known. */
 int mount_point_look(const char *directory, struct deadline deadline, struct mount_point *ret);
 
-/* The same by way of the whole mount table, for any kernel. */
+/* For kernels without statmount(2): whether the mount with this id (not a unique one) and superblock is the one on the folder, without reading the
+ * table. Fills mounted, id, device and read_only only. Returns 0, or -errno where mount_point_look() has to tell. */
+int mount_point_look_noted(const char *directory, uint64_t id, dev_t superblock, struct mount_point *ret);
+
+/* As mount_point_look(), by way of the whole mount table, for any kernel. */
 int mount_point_look_in_table(const char *directory, struct deadline deadline, struct mount_point *ret);
 
 /* The path without symbolic links, as the mount table shows it. Returns 0, -ENOENT, -ETIMEDOUT where the folders above lie on storage that

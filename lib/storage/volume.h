@@ -56,6 +56,7 @@ struct volume {
     struct deadline deadline;
     char directory[4096];      /* config->directory without double or trailing slashes */
     bool search;               /* check also looks whether the device, however it is named, is mounted elsewhere on this node */
+    bool check_only;           /* nothing is going to be changed: what a note says of the mount need not be looked up again */
     bool bind;                 /* a folder is mounted on another one: no device of its own */
     struct device_name name;   /* not for a bind mount */
     struct volume_state state;

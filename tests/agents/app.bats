@@ -25,6 +25,7 @@ remove_cgroups() {
 
 teardown() {
   local name
+  thaw
   for name in "${!node_init[@]}"; do node_stop "$name"; done
   common_teardown
 }
@@ -38,6 +39,18 @@ has_members() { [ "$(member_count "${2:-test}")" -eq "$1" ]; }
 # Processes of the node that run the fake service.
 alive() { node_run pgrep -f "fake_servic[e] $1" >/dev/null; }
 on_node() { node_run bash -c "$@"; }
+# A process that a version 1 freezer holds does not end by SIGKILL before it is thawed, like one that a dead disk holds.
+freeze() {
+  frozen=/proc/$(node_pid)/root/run/freezer/$(unique_name vigil)
+  on_node 'mkdir /run/freezer && mount -t cgroup -o freezer freezer /run/freezer' && mkdir "$frozen" &&
+    echo "$1" >"$frozen/tasks" && echo FROZEN >"$frozen/freezer.state"
+}
+thaw() {
+  [ -n "${frozen:-}" ] || return 0
+  echo THAWED >"$frozen/freezer.state"
+  wait_until 5 rmdir "$frozen" 2>/dev/null
+  frozen=
+}
 # No version 2 cgroup can be made.
 hide_cgroups() { node_run mount -t tmpfs -o ro tmpfs /sys/fs/cgroup; }
 main_pid() { on_node "sed -n 's/^main \([0-9]*\) .*/\1/p' /run/vigil/app/${1:-test}"; }
@@ -420,11 +433,12 @@ leave_cgroup="echo 0 > \$(ls -d /sys/fs/cgroup/unified 2>/dev/null || echo /sys/
   assert_code 0
 }
 
-@test "the disk of the record is full: start fails and leaves nothing" {
+@test "the disk of the record is full: start fails before anything runs" {
   on_node 'mkdir -p /run/vigil; mount -t tmpfs -o size=64k tmpfs /run/vigil; mkdir /run/vigil/app; cat /dev/zero >/run/vigil/full 2>/dev/null; :'
-  app start start="$fake sleep" settle=0.1
+  app start start="sh -c 'touch /run/ran; exec $fake sleep'" settle=0.1
   assert_code 1
   assert_reason "can't (write|lock) /run/vigil"
+  refute on_node 'test -e /run/ran'
   refute alive sleep
   app stop start="$fake sleep"
   assert_code 0
@@ -453,6 +467,23 @@ leave_cgroup="echo 0 > \$(ls -d /sys/fs/cgroup/unified 2>/dev/null || echo /sys/
   assert_code 0
   assert [ $((EPOCHSECONDS - before)) -le 4 ]
   refute alive stubborn
+}
+
+@test "a process that can't be killed: stop fails by the deadline and names it; then it succeeds" {
+  app start start="$fake sleep" settle=0.1
+  assert_code 0
+  freeze "$(members)"
+  before=$EPOCHSECONDS
+  app stop start="$fake sleep" @timeout=4000
+  assert_code 1
+  assert_reason 'after SIGKILL these processes are left: [0-9]+ \(state [A-Z]\)'
+  assert [ $((EPOCHSECONDS - before)) -le 4 ]
+  app monitor start="$fake sleep"
+  assert_code 0
+  thaw
+  app stop start="$fake sleep"
+  assert_code 0
+  refute alive sleep
 }
 
 @test "stop_timeout bounds the gentle step" {

@@ -111,6 +111,19 @@ has_heard() { [ "$(heard "$2")" -ge "$1" ]; }
   assert has 192.0.2.1/24
 }
 
+@test "cached routes are flushed where that is asked for" {
+  local ip
+  for ip in 192.0.2.10 2001:db8::10; do
+    vip start "ip=$ip" nodad=true "${quick[@]}"
+    AGENT_WRAPPER=(strace -f -qq -e trace=write,openat -o "$BATS_TEST_TMPDIR/trace")
+    vip stop "ip=$ip" flush_routes=true
+    AGENT_WRAPPER=()
+    assert_code 0
+    assert grep -qE 'route/flush", [A-Z_|]+\) = [0-9]' "$BATS_TEST_TMPDIR/trace"
+    assert grep -qE 'write\([0-9]+, "1", 1\) += 1' "$BATS_TEST_TMPDIR/trace"
+  done
+}
+
 @test "a network namespace that does not exist is like an interface that does not" {
   vip monitor ip=192.0.2.10 network_namespace=nope @interval=0
   assert_code 7

@@ -410,6 +410,10 @@ static void test_call_one_child_per_thing(void **state)
     /* Its child dies with it, and lets go of the lock. */
     while (child_call(answer, &wanted, NULL, 0, "/dev/sd a", deadline_in(20000)) == -EBUSY)
         assert_true(deadline_now_ms() - begin_ms < 20000);
+    /* Where no lock can be made, the call goes on. */
+    assert_int_equal(mount("tmpfs", VIGIL_RUNDIR, "tmpfs", MS_RDONLY, NULL), 0);
+    assert_int_equal(child_call(answer, &wanted, NULL, 0, "/dev/sdc", deadline_in(20000)), 5);
+    assert_int_equal(umount(VIGIL_RUNDIR), 0);
     (void)close(fds[0]);
     (void)close(fds[1]);
 }
