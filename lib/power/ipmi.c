@@ -102,13 +102,14 @@ static int set_target(ipmi_ctx_t context, int target)
 }
 
 /* One log-in to one address with one cipher suite. libfreeipmi's time-out is for each answer, the deadline for all of it; since
- * libfreeipmi looks at the clock only between its growing intervals, half of the time that is left is what it gets. */
+ * libfreeipmi looks at the clock only between its growing intervals, it gets two fifths of the time that is left. */
 static int open_context(struct ipmi_session *session, const char *address, int suite, struct deadline deadline,
                         struct ipmi_failure *failure)
 {
     const struct power_login *login = &session->login;
-    uint64_t half = deadline_left_ms(deadline_within(deadline, 2 * login->login_ms)) / 2;
-    unsigned int timeout = (unsigned int)(half < SHORTEST_MS ? SHORTEST_MS : half);
+    uint64_t share = deadline_left_ms(deadline_share(deadline, 40));
+    uint64_t bound = share < login->login_ms ? share : login->login_ms;
+    unsigned int timeout = (unsigned int)(bound < SHORTEST_MS ? SHORTEST_MS : bound);
     unsigned int resend = (unsigned int)(login->resend_ms < timeout ? login->resend_ms : timeout - 1);
     ipmi_ctx_t context = ipmi_ctx_create();
     bool out_of_time;

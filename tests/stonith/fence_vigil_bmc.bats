@@ -434,10 +434,10 @@ fence_in_background() {
 }
 
 @test "nobody there: timed out, in login_timeout" {
-  seconds_of fence fence_vigil_bmc action=off "${login[@]}" ip=127.0.0.1:9999 login_timeout=2
+  seconds_of fence fence_vigil_bmc action=off "${login[@]}" ip=127.0.0.1:9999 login_timeout=3
   assert_code 1
   assert_error_has 'timed out: nothing answers there: check the address'
-  ((elapsed_ms >= 1500 && elapsed_ms < 3500))
+  ((elapsed_ms >= 2500 && elapsed_ms < 5000))
 }
 
 @test "no route to the controller" {
