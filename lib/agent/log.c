@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/log.h"
 
-#include <dlfcn.h>
 #include <poll.h>
 #include <qb/qblog.h>
 #include <stdarg.h>
@@ -11,6 +10,7 @@
 #include <sys/un.h>
 
 #include "base/cleanup.h"
+#include "base/library.h"
 #include "base/number.h"
 #include "base/text.h"
 
@@ -96,18 +96,16 @@ static int log_facility(void)
 
 static bool load_qb(struct qb_calls *qb)
 {
-    /* Left open: the lines of the whole process go through it. */
-    void *library = dlopen("libqb.so.100", RTLD_NOW | RTLD_LOCAL);
+    const struct library_symbol symbols[] = {
+        LIBRARY_SYMBOL(qb->init, "qb_log_init"),
+        LIBRARY_SYMBOL(qb->ctl, "qb_log_ctl"),
+        LIBRARY_SYMBOL(qb->filter_ctl, "qb_log_filter_ctl"),
+        LIBRARY_SYMBOL(qb->format_set, "qb_log_format_set"),
+        LIBRARY_SYMBOL(qb->file_open, "qb_log_file_open"),
+        LIBRARY_SYMBOL(qb->line, "qb_log_from_external_source"),
+    };
 
-    if (!library)
-        return false;
-    qb->init = (__typeof__(qb->init))dlsym(library, "qb_log_init");
-    qb->ctl = (__typeof__(qb->ctl))dlsym(library, "qb_log_ctl");
-    qb->filter_ctl = (__typeof__(qb->filter_ctl))dlsym(library, "qb_log_filter_ctl");
-    qb->format_set = (__typeof__(qb->format_set))dlsym(library, "qb_log_format_set");
-    qb->file_open = (__typeof__(qb->file_open))dlsym(library, "qb_log_file_open");
-    qb->line = (__typeof__(qb->line))dlsym(library, "qb_log_from_external_source");
-    return qb->init && qb->ctl && qb->filter_ctl && qb->format_set && qb->file_open && qb->line;
+    return library_load("libqb.so.100", "libqb100", symbols, ARRAY_SIZE(symbols), NULL) == 0;
 }
 
 static void add_target(const struct qb_calls *qb, int target, int level, const char *format)

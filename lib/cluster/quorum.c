@@ -3,12 +3,12 @@
 
 #include <corosync/corotypes.h>
 #include <corosync/quorum.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/child.h"
 #include "base/cleanup.h"
+#include "base/library.h"
 
 /* The functions of libquorum that are used, by its own types. */
 struct libquorum {
@@ -19,14 +19,13 @@ struct libquorum {
 
 static int open_library(struct libquorum *ret)
 {
-    void *library = dlopen("libquorum.so.5", RTLD_NOW);
+    const struct library_symbol symbols[] = {
+        LIBRARY_SYMBOL(ret->initialize, "quorum_initialize"),
+        LIBRARY_SYMBOL(ret->getquorate, "quorum_getquorate"),
+        LIBRARY_SYMBOL(ret->finalize, "quorum_finalize"),
+    };
 
-    if (!library)
-        return -ELIBACC;
-    ret->initialize = (__typeof__(ret->initialize))dlsym(library, "quorum_initialize");
-    ret->getquorate = (__typeof__(ret->getquorate))dlsym(library, "quorum_getquorate");
-    ret->finalize = (__typeof__(ret->finalize))dlsym(library, "quorum_finalize");
-    return ret->initialize && ret->getquorate && ret->finalize ? 0 : -ELIBACC;
+    return library_load("libquorum.so.5", "libquorum5", symbols, ARRAY_SIZE(symbols), NULL);
 }
 
 static int error_of(cs_error_t error)
@@ -79,7 +78,7 @@ const char *quorum_error_text(int error)
     case -ENOTSUP:
         return "Corosync has no quorum provider (quorum { provider: } in corosync.conf)";
     case -ELIBACC:
-        return "libquorum cannot be loaded";
+        return "libquorum cannot be loaded: install libquorum5";
     case -ETIMEDOUT:
         return "Corosync has not answered in time";
     default:

@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "health/connection.h"
-#include "health/library.h"
+#include "base/library.h"
 #include "health/probe_kinds.h"
 #include "health/reply.h"
 

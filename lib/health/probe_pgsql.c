@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "health/library.h"
+#include "base/library.h"
 #include "health/probe_kinds.h"
 #include "health/reply.h"
 

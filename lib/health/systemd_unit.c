@@ -7,7 +7,7 @@
 
 #include "base/child.h"
 #include "base/cleanup.h"
-#include "health/library.h"
+#include "base/library.h"
 
 #define DESTINATION "org.freedesktop.systemd1"
 #define MANAGER_PATH "/org/freedesktop/systemd1"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "storage/mount_call.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <libmount/libmount.h>
 #include <sched.h>
@@ -10,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/library.h"
 #include "base/text.h"
 #include "storage/mount_users.h"
 #include "storage/storage_call.h"
@@ -33,31 +33,23 @@ struct libmount {
 
 static int open_library(struct libmount *ret)
 {
-    void *library = dlopen("libmount.so.1", RTLD_NOW);
+    const struct library_symbol symbols[] = {
+        LIBRARY_SYMBOL(ret->new_context, "mnt_new_context"),
+        LIBRARY_SYMBOL(ret->set_source, "mnt_context_set_source"),
+        LIBRARY_SYMBOL(ret->set_target, "mnt_context_set_target"),
+        LIBRARY_SYMBOL(ret->set_fstype, "mnt_context_set_fstype"),
+        LIBRARY_SYMBOL(ret->set_options, "mnt_context_set_options"),
+        LIBRARY_SYMBOL(ret->disable_helpers, "mnt_context_disable_helpers"),
+        LIBRARY_SYMBOL(ret->mount, "mnt_context_mount"),
+        LIBRARY_SYMBOL(ret->get_excode, "mnt_context_get_excode"),
+        LIBRARY_SYMBOL(ret->get_syscall_errno, "mnt_context_get_syscall_errno"),
+        LIBRARY_SYMBOL(ret->syscall_called, "mnt_context_syscall_called"),
+        LIBRARY_SYMBOL(ret->new_update, "mnt_new_update"),
+        LIBRARY_SYMBOL(ret->update_set_fs, "mnt_update_set_fs"),
+        LIBRARY_SYMBOL(ret->update_table, "mnt_update_table"),
+    };
 
-    if (!library)
-        return -ELIBACC;
-#define SYMBOL(member, name)                                         \
-    do {                                                             \
-        ret->member = (__typeof__(ret->member))dlsym(library, name); \
-        if (!ret->member)                                            \
-            return -ELIBACC;                                         \
-    } while (0)
-    SYMBOL(new_context, "mnt_new_context");
-    SYMBOL(set_source, "mnt_context_set_source");
-    SYMBOL(set_target, "mnt_context_set_target");
-    SYMBOL(set_fstype, "mnt_context_set_fstype");
-    SYMBOL(set_options, "mnt_context_set_options");
-    SYMBOL(disable_helpers, "mnt_context_disable_helpers");
-    SYMBOL(mount, "mnt_context_mount");
-    SYMBOL(get_excode, "mnt_context_get_excode");
-    SYMBOL(get_syscall_errno, "mnt_context_get_syscall_errno");
-    SYMBOL(syscall_called, "mnt_context_syscall_called");
-    SYMBOL(new_update, "mnt_new_update");
-    SYMBOL(update_set_fs, "mnt_update_set_fs");
-    SYMBOL(update_table, "mnt_update_table");
-#undef SYMBOL
-    return 0;
+    return library_load("libmount.so.1", "libmount1", symbols, ARRAY_SIZE(symbols), NULL);
 }
 
 struct mount_reply {

@@ -56,7 +56,7 @@ const char *storage_error_text(int error)
     case -EPIPE:
         return "the process that looked died";
     case -ELIBACC:
-        return "libblkid or libmount cannot be loaded";
+        return "libblkid or libmount cannot be loaded: install libblkid1 and libmount1";
     default:
         return strerror(-error);
     }

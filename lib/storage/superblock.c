@@ -2,7 +2,6 @@
 #include "storage/superblock.h"
 
 #include <blkid/blkid.h>
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/library.h"
 #include "base/text.h"
 #include "storage/storage_call.h"
 
@@ -30,26 +30,18 @@ struct libblkid {
 
 static int open_library(struct libblkid *ret)
 {
-    void *library = dlopen("libblkid.so.1", RTLD_NOW);
+    const struct library_symbol symbols[] = {
+        LIBRARY_SYMBOL(ret->new_probe, "blkid_new_probe"),
+        LIBRARY_SYMBOL(ret->set_device, "blkid_probe_set_device"),
+        LIBRARY_SYMBOL(ret->enable_superblocks, "blkid_probe_enable_superblocks"),
+        LIBRARY_SYMBOL(ret->set_superblocks_flags, "blkid_probe_set_superblocks_flags"),
+        LIBRARY_SYMBOL(ret->enable_partitions, "blkid_probe_enable_partitions"),
+        LIBRARY_SYMBOL(ret->set_partitions_flags, "blkid_probe_set_partitions_flags"),
+        LIBRARY_SYMBOL(ret->safeprobe, "blkid_do_safeprobe"),
+        LIBRARY_SYMBOL(ret->lookup_value, "blkid_probe_lookup_value"),
+    };
 
-    if (!library)
-        return -ELIBACC;
-#define SYMBOL(member, name)                                             \
-    do {                                                                 \
-        ret->member = (__typeof__(ret->member))dlsym(library, name);     \
-        if (!ret->member)                                                \
-            return -ELIBACC;                                             \
-    } while (0)
-    SYMBOL(new_probe, "blkid_new_probe");
-    SYMBOL(set_device, "blkid_probe_set_device");
-    SYMBOL(enable_superblocks, "blkid_probe_enable_superblocks");
-    SYMBOL(set_superblocks_flags, "blkid_probe_set_superblocks_flags");
-    SYMBOL(enable_partitions, "blkid_probe_enable_partitions");
-    SYMBOL(set_partitions_flags, "blkid_probe_set_partitions_flags");
-    SYMBOL(safeprobe, "blkid_do_safeprobe");
-    SYMBOL(lookup_value, "blkid_probe_lookup_value");
-#undef SYMBOL
-    return 0;
+    return library_load("libblkid.so.1", "libblkid1", symbols, ARRAY_SIZE(symbols), NULL);
 }
 
 static void copy_value(const struct libblkid *library, blkid_probe probe, const char *name, char *buffer, size_t size)

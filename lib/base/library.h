@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef VIGIL_HEALTH_LIBRARY_H
-#define VIGIL_HEALTH_LIBRARY_H
+#ifndef VIGIL_BASE_LIBRARY_H
+#define VIGIL_BASE_LIBRARY_H
 /*
  * Libraries that are loaded when they are first needed, so that a monitor does not pay for those that it does not use.
  */
@@ -16,7 +16,7 @@ struct library_symbol {
 #define LIBRARY_SYMBOL(pointer, symbol_name) { .name = (symbol_name), .address = &(pointer) }
 
 /* Loads a library ("libpq.so.5") and finds count symbols. It stays loaded. Returns 0, or -ELIBACC with the reason and the remedy appended
- * to why; `package` is the Debian package that holds it. */
+ * to why (may be NULL); `package` is the Debian package that holds it. */
 int library_load(const char *file, const char *package, const struct library_symbol *symbols, size_t count,
                  struct text_buffer *why);
 

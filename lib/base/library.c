@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "health/library.h"
+#include "base/library.h"
 
 #include <dlfcn.h>
 #include <string.h>
@@ -10,14 +10,16 @@ int library_load(const char *file, const char *package, const struct library_sym
     void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
 
     if (!library) {
-        text_buffer_printf(why, "library %s can't be loaded, install package %s", file, package);
+        if (why)
+            text_buffer_printf(why, "library %s can't be loaded, install package %s", file, package);
         return -ELIBACC;
     }
     for (size_t i = 0; i < count; i++) {
         void *symbol = dlsym(library, symbols[i].name);
 
         if (!symbol) {
-            text_buffer_printf(why, "library %s has no %s, it is too old", file, symbols[i].name);
+            if (why)
+                text_buffer_printf(why, "library %s has no %s, it is too old", file, symbols[i].name);
             return -ELIBACC;
         }
         /* POSIX dlsym: a function's address comes as void *, which ISO C does not convert. */
