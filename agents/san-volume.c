@@ -37,6 +37,14 @@ static int check_device(const char *text, struct text_buffer *why)
     return -EINVAL;
 }
 
+static int check_prefix(const char *text, struct text_buffer *why)
+{
+    if (text[0] != '/' && !strstr(text, ".."))
+        return 0;
+    text_buffer_printf(why, "a path within the volume is wanted: no '/' at its begin, no '..' in it");
+    return -EINVAL;
+}
+
 static int check_signals(const char *text, struct text_buffer *why)
 {
     const char *word;
@@ -93,7 +101,7 @@ static const struct param params[] = {
       .shortdesc = "how long a start waits for the device to appear" },
     { "io_timeout", PARAM_DURATION(struct volume_config, io_timeout_ms), .default_value = "10", .minimum = 100, .maximum = 3600000, .reloadable = true,
       .shortdesc = "how long a device may take to answer before it counts as hanging" },
-    { "statusfile_prefix", PARAM_TEXT(struct volume_config, status_prefix), .default_value = ".Filesystem_status/", .reloadable = true,
+    { "statusfile_prefix", PARAM_TEXT(struct volume_config, status_prefix), .default_value = ".Filesystem_status/", .check = check_prefix, .reloadable = true,
       .shortdesc = "where the check file of depth 20 lies on the volume",
       .longdesc = "The resource's and the node's name are put behind it, so that two nodes never share one." },
     { "force_unmount", PARAM_CHOICE(struct volume_config, force_unmount), .choices = force_policies, .default_value = "true", .reloadable = true,

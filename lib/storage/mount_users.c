@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,9 +19,16 @@
 
 #define FDINFO_LIMIT 65536
 #define MAPS_LIMIT ((size_t)64 << 20)
+#define UNIX_LIMIT ((size_t)64 << 20)
 /* One process is looked at within this time, or given up: its memory map waits where it waits for storage with its memory locked. */
 #define PROCESS_LIMIT_MS 1000
 #define DESCRIBED_MAXIMUM 5
+
+/* The sockets that are bound on the mounts; beyond the bound the rest shows once the first have gone. */
+struct mount_sockets {
+    size_t count;
+    uint64_t inodes[64];
+};
 
 /* ---- texts of /proc ----------------------------------------------------------------------------------------------------------- */
 
@@ -114,6 +122,31 @@ bool map_line_matches(const char *line, size_t length, dev_t device, const char 
     return found == device && used < length && map_path_within(line + used, length - used, folder);
 }
 
+uint64_t unix_line_inode(const char *line, size_t length, const char *folder)
+{
+    /* Num: RefCount Protocol Flags Type St Inode Path */
+    char text[256];
+    const char *cursor = text, *word = text;
+    size_t used = length < sizeof(text) - 1 ? length : sizeof(text) - 1, word_length = 0;
+    char number[24];
+    uint64_t inode = 0;
+
+    memcpy(text, line, used);
+    text[used] = '\0';
+    for (int field = 1; field <= 7; field++) {
+        if (!text_next_word(&cursor, " ", &word, &word_length))
+            return 0;
+    }
+    if (word_length >= sizeof(number))
+        return 0;
+    memcpy(number, word, word_length);
+    number[word_length] = '\0';
+    used = (size_t)(word - text) + word_length + 1;
+    if (number_parse_unsigned(number, UINT64_MAX, &inode) < 0 || used >= length || !map_path_within(line + used, length - used, folder))
+        return 0;
+    return inode;
+}
+
 /* ---- one process --------------------------------------------------------------------------------------------------------------- */
 
 static bool set_has_id(const struct mount_set *set, uint64_t id)
@@ -135,6 +168,42 @@ static bool fd_uses(const char *pid, const char *fd, const struct mount_set *set
     if (text_format(path, sizeof(path), "/proc/%s/fdinfo/%s", pid, fd) < 0 || file_read(path, FDINFO_LIMIT, &text, &length) < 0)
         return false;
     return fdinfo_mount_id(text, length, &id) == 0 && set_has_id(set, id);
+}
+
+static bool fd_is_socket(const char *pid, const char *fd, const struct mount_sockets *sockets)
+{
+    char path[300], text[64], wanted[64];
+    ssize_t length;
+
+    if (text_format(path, sizeof(path), "/proc/%s/fd/%s", pid, fd) < 0)
+        return false;
+    length = readlink(path, text, sizeof(text) - 1);
+    if (length <= 0)
+        return false;
+    text[length] = '\0';
+    for (size_t i = 0; i < sockets->count; i++) {
+        (void)text_format(wanted, sizeof(wanted), "socket:[%" PRIu64 "]", sockets->inodes[i]);
+        if (text_equal(text, wanted))
+            return true;
+    }
+    return false;
+}
+
+static bool sockets_use(const char *pid, const struct mount_sockets *sockets)
+{
+    char path[64];
+    _cleanup_closedir_ DIR *folder = NULL;
+    const struct dirent *entry;
+
+    if (sockets->count == 0)
+        return false;
+    (void)text_format(path, sizeof(path), "/proc/%s/fd", pid);
+    folder = opendir(path);
+    while (folder && (entry = readdir(folder))) {
+        if (entry->d_name[0] != '.' && fd_is_socket(pid, entry->d_name, sockets))
+            return true;
+    }
+    return false;
 }
 
 static bool files_use(const char *pid, const struct mount_set *set)
@@ -209,7 +278,7 @@ static bool maps_use(const char *pid, const struct mount_set *set)
 }
 
 /* Returns how the process uses the set: enum mount_use, 0 for not at all. */
-static unsigned int process_use(const char *pid, const struct mount_set *set)
+static unsigned int process_use(const char *pid, const struct mount_set *set, const struct mount_sockets *sockets)
 {
     unsigned int use = 0;
 
@@ -219,6 +288,8 @@ static unsigned int process_use(const char *pid, const struct mount_set *set)
         use |= MOUNT_USE_FOLDER;
     if (link_uses(pid, "exe", set))
         use |= MOUNT_USE_PROGRAM;
+    if (use == 0 && sockets_use(pid, sockets))
+        use |= MOUNT_USE_SOCKET;
     /* The longest text last, and only where nothing else told. */
     if (use == 0 && maps_use(pid, set))
         use |= MOUNT_USE_MAP;
@@ -233,8 +304,28 @@ struct scan {
     pid_t self;
     pid_t current;  /* the process that is being looked at */
     pid_t behind;   /* begin behind this one: /proc lists them in ascending order */
+    struct mount_sockets sockets;
     struct mount_users found;
 };
+
+static void find_sockets(const struct mount_set *set, struct mount_sockets *sockets)
+{
+    _cleanup_free_ char *text = NULL;
+
+    sockets->count = 0;
+    if (file_read("/proc/self/net/unix", UNIX_LIMIT, &text, NULL) < 0)
+        return;
+    for (const char *line = text; *line && sockets->count < ARRAY_SIZE(sockets->inodes);) {
+        size_t length = strcspn(line, "\n");
+        uint64_t inode = 0;
+
+        for (size_t i = 0; i < set->count && inode == 0; i++)
+            inode = unix_line_inode(line, length, set->entries[i]->mount_point);
+        if (inode != 0)
+            sockets->inodes[sockets->count++] = inode;
+        line += length + (line[length] == '\n');
+    }
+}
 
 /* The parent of a process, 0 for none: the second word behind the command's name in /proc/PID/stat, see proc(5). */
 static pid_t parent_of(pid_t pid)
@@ -301,6 +392,7 @@ static int scan_processes(void *argument, void *reply _unused_, size_t reply_siz
 
     if (!folder)
         return -errno;
+    find_sockets(scan->set, &scan->sockets);
     while ((entry = readdir(folder))) {
         int64_t pid;
         unsigned int use;
@@ -310,7 +402,7 @@ static int scan_processes(void *argument, void *reply _unused_, size_t reply_siz
         if (pid <= scan->behind || pid == getpid())
             continue;
         scan->current = (pid_t)pid;
-        use = process_use(entry->d_name, scan->set);
+        use = process_use(entry->d_name, scan->set, &scan->sockets);
         if (use != 0)
             add_user(scan, (pid_t)pid, use);
     }
@@ -341,13 +433,14 @@ int mount_users_find(const struct mount_set *set, struct deadline deadline, stru
     return r;
 }
 
-/* Whether the process is still the user that was found. A map was read in the child, since that may hang: its command's name has to do. */
+/* Whether the process is still the user that was found. A map was read in the child, since that may hang, and
+ * sockets were: there the command's name has to do. */
 static bool is_still_user(const struct mount_set *set, const struct mount_user *user)
 {
     char pid[24], command[sizeof(user->command)];
 
     (void)text_format(pid, sizeof(pid), "%ld", (long)user->pid);
-    if (!(user->use & MOUNT_USE_MAP))
+    if (!(user->use & (MOUNT_USE_MAP | MOUNT_USE_SOCKET)))
         return files_use(pid, set) || link_uses(pid, "cwd", set) || link_uses(pid, "root", set) || link_uses(pid, "exe", set);
     read_command(user->pid, command, sizeof(command));
     return text_equal(command, user->command);
@@ -378,6 +471,8 @@ static const char *use_name(unsigned int use)
         return "open file";
     if (use & MOUNT_USE_FOLDER)
         return "working folder";
+    if (use & MOUNT_USE_SOCKET)
+        return "bound socket";
     return use & MOUNT_USE_PROGRAM ? "program" : "mapped file";
 }
 

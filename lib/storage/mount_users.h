@@ -22,6 +22,7 @@ enum mount_use {
     MOUNT_USE_FOLDER = 1 << 1,  /* its working or root folder */
     MOUNT_USE_PROGRAM = 1 << 2, /* the program that it runs */
     MOUNT_USE_MAP = 1 << 3,     /* a file in its memory */
+    MOUNT_USE_SOCKET = 1 << 4,  /* a unix socket that is bound there: it holds the mount, but shows in no list of files */
 };
 
 struct mount_user {
@@ -56,6 +57,9 @@ void mount_users_describe(const struct mount_users *users, struct text_buffer *t
 
 /* A line of /proc/PID/maps: whether it maps a file of this device whose path lies within folder. Pure. */
 bool map_line_matches(const char *line, size_t length, dev_t device, const char *folder);
+
+/* A line of /proc/net/unix: the number of a socket that is bound within folder, 0 for none. Pure. */
+uint64_t unix_line_inode(const char *line, size_t length, const char *folder);
 
 /* The number that stands behind "mnt_id:" in the text of /proc/PID/fdinfo/N. Pure. Returns 0 or -ENODATA. */
 int fdinfo_mount_id(const char *text, size_t length, uint64_t *ret);

@@ -582,6 +582,24 @@ time.sleep(300)"
   refute is_mounted
 }
 
+@test "stop: a process that only has a unix socket there is found" {
+  make_volume
+  volume start
+  assert_code 0
+  node_spawn python3 -c "
+import socket, time
+s = socket.socket(socket.AF_UNIX); s.bind('$directory/db.sock'); s.listen()
+open('$work/held', 'w').close()
+time.sleep(300)"
+  wait_until 5 test -e "$work/held"
+  volume stop force_unmount=false @timeout=2000
+  assert_code 1
+  assert_reason "python3: bound socket"
+  volume stop @timeout=6000
+  assert_code 0
+  refute is_mounted
+}
+
 @test "stop: force_unmount=false ends nobody, and says who uses it" {
   make_volume
   volume start
@@ -786,6 +804,35 @@ device_is_free() { python3 -c "import os; os.close(os.open('$device', os.O_RDONL
   assert_reason "shut itself down"
   volume stop
   assert_code 0
+}
+
+@test "a device that is gone while it is mounted fails the monitor at depth 0" {
+  make_volume
+  volume start
+  assert_code 0
+  # As after a disk's removal: the kernel has no such device any more.
+  on_node "mount -t tmpfs none /sys/dev/block"
+  volume monitor
+  assert_code 1
+  assert_reason "is gone from this node while"
+  on_node "umount /sys/dev/block"
+  volume monitor
+  assert_code 0
+}
+
+@test "a mount point that is a file, and a check file outside of the volume" {
+  make_volume
+  echo text >"$directory"
+  volume start
+  assert_code 1
+  assert_reason "."
+  rm "$directory"
+  volume start
+  assert_code 0
+  for prefix in /etc/ ../ a/../../; do
+    volume monitor statusfile_prefix="$prefix" @depth=20
+    assert_code 6
+  done
 }
 
 @test "a full disk: degraded at depth 20, sound at depth 0" {

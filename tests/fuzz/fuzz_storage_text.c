@@ -41,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (volume_state_parse(bytes, size, &state) == 0)
         assert(strlen(state.asked) > 0 && strlen(state.asked) < sizeof(state.asked));
     (void)map_line_matches(bytes, size, makedev(8, 17), "/m");
+    (void)unix_line_inode(bytes, size, "/m");
     (void)fdinfo_mount_id(bytes, size, &id);
     if (ext4_superblock_parse(data, size, &super) == 0)
         assert(super.block_size >= 1024 && super.block_size <= 65536);

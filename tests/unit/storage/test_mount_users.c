@@ -45,6 +45,22 @@ static void test_fdinfo(void **state)
     assert_int_equal(fdinfo_mount_id("", 0, &id), -ENODATA);
 }
 
+static uint64_t inode_of(const char *line, const char *folder)
+{
+    return unix_line_inode(line, strlen(line), folder);
+}
+
+static void test_unix_lines(void **state)
+{
+    (void)state;
+    assert_int_equal(inode_of("0000000000000000: 00000002 00000000 00010000 0001 01 54321 /m/db.sock", "/m"), 54321);
+    assert_int_equal(inode_of("0000000000000000: 00000002 00000000 00010000 0001 01 54321 /mm/db.sock", "/m"), 0);
+    assert_int_equal(inode_of("0000000000000000: 00000002 00000000 00010000 0001 01 54321 @/m/db.sock", "/m"), 0);
+    assert_int_equal(inode_of("0000000000000000: 00000002 00000000 00010000 0001 01 54321", "/m"), 0);
+    assert_int_equal(inode_of("Num       RefCount Protocol Flags    Type St Inode Path", "/m"), 0);
+    assert_int_equal(inode_of("", "/m"), 0);
+}
+
 static void test_signals(void **state)
 {
     (void)state;
@@ -77,7 +93,7 @@ static void test_describe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_map_lines), cmocka_unit_test(test_fdinfo), cmocka_unit_test(test_signals), cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_map_lines), cmocka_unit_test(test_fdinfo), cmocka_unit_test(test_unix_lines), cmocka_unit_test(test_signals), cmocka_unit_test(test_describe),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
