@@ -60,7 +60,7 @@ static int cover(const char *path)
 
 int unit_private_folders(const char *path, const char *other)
 {
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
         return -1;
     return cover(path) < 0 || (other && cover(other) < 0) ? -1 : 0;
 }

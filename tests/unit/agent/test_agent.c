@@ -63,12 +63,16 @@ struct call {
 static int call_main(void *context)
 {
     const struct call *call = context;
-    char *argv[9] = { NULL };
+    static char *argv[9]; /* static, so that valgrind sees what it holds */
     int argc = 1;
 
     (void)clearenv();
-    for (const char *const *entry = call->environment; *entry; entry++)
-        (void)putenv(strdup(*entry));
+    for (size_t i = 0; call->environment[i]; i++) {
+        static char entries[8][4096]; /* the environment keeps it */
+
+        (void)text_copy(entries[i], sizeof(entries[i]), call->environment[i]);
+        (void)putenv(entries[i]);
+    }
     argv[0] = strdup("sample");
     for (const char *const *word = call->argv; *word; word++)
         argv[argc++] = strdup(*word);

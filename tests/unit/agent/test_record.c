@@ -33,7 +33,7 @@ static int private_state(void **state)
     if (!slash)
         return -1;
     *slash = '\0';
-    return unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+    return unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
            mount("tmpfs", top, "tmpfs", 0, "mode=755") < 0;
 }
 

@@ -342,7 +342,7 @@ static void private_run(void)
         (void)text_format(map, sizeof(map), "0 %u 1", (unsigned int)uid);
         assert_int_equal(file_write("/proc/self/uid_map", 0, map, strlen(map)), 0);
     }
-    assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
     assert_int_equal(mount("tmpfs", "/run", "tmpfs", 0, "mode=755"), 0);
     if (strncmp(VIGIL_RUNDIR, "/run/", 5) != 0)
         assert_int_equal(file_make_directory(VIGIL_RUNDIR, 0755), 0);
