@@ -46,14 +46,12 @@ int ipmi_workarounds_parse(const char *text, unsigned int *ret, struct text_buff
 }
 
 const char *const ipmi_cipher_names[] = { "best", "0", "1", "2", "3", "6", "7", "8", "11", "12", "15", "16", "17", NULL };
+static const int cipher_suites[] = { POWER_CIPHER_BEST, 0, 1, 2, 3, 6, 7, 8, 11, 12, 15, 16, 17 };
+_Static_assert(ARRAY_SIZE(cipher_suites) + 1 == ARRAY_SIZE(ipmi_cipher_names), "one suite for each name");
 
 int ipmi_cipher_at(int index)
 {
-    int64_t suite = POWER_CIPHER_BEST;
-
-    if (index > 0 && (size_t)index < ARRAY_SIZE(ipmi_cipher_names) - 1)
-        (void)number_parse(ipmi_cipher_names[index], 0, 17, &suite);
-    return (int)suite;
+    return index >= 0 && (size_t)index < ARRAY_SIZE(cipher_suites) ? cipher_suites[index] : POWER_CIPHER_BEST;
 }
 
 /* Suites without an integrity algorithm: 0 (no authentication either), 1, 6, 15. */
