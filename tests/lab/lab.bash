@@ -246,6 +246,8 @@ lab_node_files() {
   lab_hosts > "$etc/hosts"
   echo "$LAB_NODE" > "$etc/hostname"
   [ -z "$agents" ] || cp -a "$agents/." "$disk/upper/root/"
+  # A folder that mktemp made would close the node's root to every user.
+  chmod 755 "$disk/upper/root"
   : > "$disk/own.list"
   [ "$LAB_NODE" != client ] || return 0
   lab_node_own etc/corosync etc/pacemaker var/lib/corosync var/lib/pacemaker var/lib/pcsd var/lib/vigil
