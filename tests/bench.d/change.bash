@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # change.bash: start and stop. The address is announced in the background after its start has returned: once without that, once with.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # fence.bash: fence_vigil_bmc and fence_ipmilan against the same management controller (ipmi_sim).
 
@@ -9,7 +10,7 @@ fence_input() {
 }
 
 section_fence() {
-    local power port=9623 common status=2 item
+    local power port=9623 common
     # shellcheck source=tests/lib/bmc.bash
     . "$source_root/tests/lib/bmc.bash"
     power=$(bmc_power_program "$work" bench) && bmc_start bench "$work" 127.0.0.1 $port "$power" || return 1

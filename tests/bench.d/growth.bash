@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # growth.bash: a monitor's cost as the machine fills with addresses and mounts. Flat means: at most half as much again at 1,000 as at 1.
 

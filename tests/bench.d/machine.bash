@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # machine.bash: the bench's own machine, inside of the namespaces that tests/bench has made: private mounts, /run and records, a
 # pair of links, and loop devices.

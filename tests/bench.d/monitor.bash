@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # monitor.bash: one recurring monitor of each agent beside its stock model, and beside a program that does nothing.
 

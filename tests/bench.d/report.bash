@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # report.bash: runs measure, keeps its figures, prints them as lines of a table, and counts the bounds.
 #
@@ -70,7 +71,8 @@ report() {
     local label=$1 kind=$2 stock=${figure[$3.$2]:-} ours=${figure[$4.$2]:-} bound=${5:-} floor=0 ratio verdict
     [ "$kind" != cpu ] || floor=${figure[empty.cpu]:-0}
     IFS=$'\t' read -r ratio verdict <<<"$(report_compare "${stock:-0}" "${ours:-0}" "$bound" "$floor")"
-    printf '%-34s %-26s %-26s %-9s %s\n' "$label" "$(report_figure "$kind" "$stock")" "$(report_figure "$kind" "$ours")" "$ratio" "$verdict"
+    printf '%-34s %-26s %-26s %-9s %s\n' "$label" "$(report_figure "$kind" "$stock")" "$(report_figure "$kind" "$ours")" "$ratio" "$verdict" |
+        sed 's/ *$//'
     case $verdict in
         *NOT*) echo missed >>"$bench_tally" ;;
         *met) echo met >>"$bench_tally" ;;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # takeover.bash: tests/demo and tests/demo --stock in turn, several times each; the medians of each phase.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # packages.bash: for tests/packaging: archives, clean roots, installed trees.
 #

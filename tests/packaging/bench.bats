@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The bench's own parts: what it measures, how it judges, what it reads from the demo. The figures themselves are nobody's test.
 load ../lib/common
 
@@ -46,7 +47,8 @@ field() {
     local work='i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done'
     output=$("$measure" --runs 3 --warmup 0 empty "$empty" ::: child /bin/sh -c "(:; $work); :" ::: left /bin/sh -c "($work) &")
     assert test "$(field child 5)" -gt $((10 * $(field empty 5)))
-    local left=$(field left 5)
+    local left
+    left=$(field left 5)
     output=$("$measure" --runs 3 --warmup 0 --background left /bin/sh -c "($work) &")
     assert test "$(field left 5)" -gt $((5 * left))
 }

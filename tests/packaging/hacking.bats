@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The guide's commands work as they stand in it, on a tree fresh from the archive, and the template behaves as an agent must.
 load ../lib/common
 load ../lib/packages

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
 # `make install` puts each thing where configure was told, `make uninstall` takes all of it away, and `make distcheck` passes.
 load ../lib/common
 load ../lib/packages

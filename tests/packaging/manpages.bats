@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The man pages say what the agents say, and roff and man find nothing wrong with them.
 load ../lib/common
 load ../lib/packages

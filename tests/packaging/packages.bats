@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The packages: built from the source archive alone, right in what they hold, and working on a machine that has nothing else.
 load ../lib/common
 load ../lib/packages

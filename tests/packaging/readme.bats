@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The README's examples are taken out of it and given to the real tools, on a machine where the agents are installed.
 load ../lib/common
 load ../lib/packages
