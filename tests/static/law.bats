@@ -118,7 +118,7 @@ function_lengths() {
 
 @test "text files end in a newline and have no blanks at line ends" {
   local files
-  mapfile -t files < <(source_files '*.[ch]' '*.bats' '*.bash' '*.am' '*.md' '*.rng' 'tests/check')
+  mapfile -t files < <(source_files '*.[ch]' '*.bats' '*.bash' '*.am' '*.rng' 'tests/check')
   assert_equal "$(cd "$VIGIL_SOURCE" && grep -nE '[[:blank:]]+$' "${files[@]}")" ""
   assert_equal "$(cd "$VIGIL_SOURCE" && for file in "${files[@]}"; do [ -z "$(tail -c 1 "$file" | tr -d '\n')" ] || echo "$file"; done)" ""
 }
