@@ -17,6 +17,7 @@
 /* The functions of libmount that are used, by its own types. */
 struct libmount {
     __typeof__(mnt_new_context) *new_context;
+    __typeof__(mnt_free_context) *free_context;
     __typeof__(mnt_context_set_source) *set_source;
     __typeof__(mnt_context_set_target) *set_target;
     __typeof__(mnt_context_set_fstype) *set_fstype;
@@ -27,6 +28,7 @@ struct libmount {
     __typeof__(mnt_context_get_syscall_errno) *get_syscall_errno;
     __typeof__(mnt_context_syscall_called) *syscall_called;
     __typeof__(mnt_new_update) *new_update;
+    __typeof__(mnt_free_update) *free_update;
     __typeof__(mnt_update_set_fs) *update_set_fs;
     __typeof__(mnt_update_table) *update_table;
 };
@@ -35,6 +37,7 @@ static int open_library(struct libmount *ret)
 {
     const struct library_symbol symbols[] = {
         LIBRARY_SYMBOL(ret->new_context, "mnt_new_context"),
+        LIBRARY_SYMBOL(ret->free_context, "mnt_free_context"),
         LIBRARY_SYMBOL(ret->set_source, "mnt_context_set_source"),
         LIBRARY_SYMBOL(ret->set_target, "mnt_context_set_target"),
         LIBRARY_SYMBOL(ret->set_fstype, "mnt_context_set_fstype"),
@@ -45,6 +48,7 @@ static int open_library(struct libmount *ret)
         LIBRARY_SYMBOL(ret->get_syscall_errno, "mnt_context_get_syscall_errno"),
         LIBRARY_SYMBOL(ret->syscall_called, "mnt_context_syscall_called"),
         LIBRARY_SYMBOL(ret->new_update, "mnt_new_update"),
+        LIBRARY_SYMBOL(ret->free_update, "mnt_free_update"),
         LIBRARY_SYMBOL(ret->update_set_fs, "mnt_update_set_fs"),
         LIBRARY_SYMBOL(ret->update_table, "mnt_update_table"),
     };
@@ -56,7 +60,25 @@ struct mount_reply {
     char message[256];
 };
 
-/* Runs in a child that ends right after: what libmount allocates goes with it. */
+static int run_context(const struct libmount *library, struct libmnt_context *context, const struct mount_request *request,
+                       struct mount_reply *reply)
+{
+    int r;
+
+    (void)library->disable_helpers(context, 1);
+    if (library->set_source(context, request->source) < 0 || library->set_target(context, request->target) < 0 ||
+        (request->type && library->set_fstype(context, request->type) < 0) ||
+        (!text_empty(request->options) && library->set_options(context, request->options) < 0))
+        return -EINVAL;
+    r = library->mount(context);
+    if (r == 0)
+        return 0;
+    (void)library->get_excode(context, r, reply->message, sizeof(reply->message));
+    if (library->syscall_called(context) && library->get_syscall_errno(context) != 0)
+        return -library->get_syscall_errno(context);
+    return r < 0 ? r : -EINVAL;
+}
+
 static int run_libmount(const struct mount_request *request, struct mount_reply *reply)
 {
     struct libmount library = { 0 };
@@ -68,18 +90,9 @@ static int run_libmount(const struct mount_request *request, struct mount_reply 
     context = library.new_context();
     if (!context)
         return -ENOMEM;
-    (void)library.disable_helpers(context, 1);
-    if (library.set_source(context, request->source) < 0 || library.set_target(context, request->target) < 0 ||
-        (request->type && library.set_fstype(context, request->type) < 0) ||
-        (!text_empty(request->options) && library.set_options(context, request->options) < 0))
-        return -EINVAL;
-    r = library.mount(context);
-    if (r == 0)
-        return 0;
-    (void)library.get_excode(context, r, reply->message, sizeof(reply->message));
-    if (library.syscall_called(context) && library.get_syscall_errno(context) != 0)
-        return -library.get_syscall_errno(context);
-    return r < 0 ? r : -EINVAL;
+    r = run_context(&library, context, request, reply);
+    library.free_context(context);
+    return r;
 }
 
 static int mount_in_child(void *argument, void *reply, size_t reply_size _unused_)
@@ -140,6 +153,7 @@ static void forget_in_utab(const char *path)
     update = library.new_update();
     if (update && library.update_set_fs(update, 0, path, NULL) == 0)
         (void)library.update_table(update, NULL);
+    library.free_update(update);
 }
 
 static int enter_namespace(pid_t pid)

@@ -19,6 +19,7 @@
 /* The functions of libblkid that are used, by its own types. */
 struct libblkid {
     __typeof__(blkid_new_probe) *new_probe;
+    __typeof__(blkid_free_probe) *free_probe;
     __typeof__(blkid_probe_set_device) *set_device;
     __typeof__(blkid_probe_enable_superblocks) *enable_superblocks;
     __typeof__(blkid_probe_set_superblocks_flags) *set_superblocks_flags;
@@ -32,6 +33,7 @@ static int open_library(struct libblkid *ret)
 {
     const struct library_symbol symbols[] = {
         LIBRARY_SYMBOL(ret->new_probe, "blkid_new_probe"),
+        LIBRARY_SYMBOL(ret->free_probe, "blkid_free_probe"),
         LIBRARY_SYMBOL(ret->set_device, "blkid_probe_set_device"),
         LIBRARY_SYMBOL(ret->enable_superblocks, "blkid_probe_enable_superblocks"),
         LIBRARY_SYMBOL(ret->set_superblocks_flags, "blkid_probe_set_superblocks_flags"),
@@ -52,7 +54,32 @@ static void copy_value(const struct libblkid *library, blkid_probe probe, const 
         (void)text_format(buffer, size, "%s", value);
 }
 
-/* Runs in a child that ends right after: what libblkid allocates goes with it. */
+static int run_probe(const struct libblkid *library, blkid_probe probe, int fd, bool with_partition, struct superblock *found)
+{
+    int r;
+
+    errno = 0;
+    if (library->set_device(probe, fd, 0, 0) < 0)
+        return errno ? -errno : -EIO;
+    (void)library->enable_superblocks(probe, 1);
+    (void)library->set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID | BLKID_SUBLKS_LABEL);
+    if (with_partition) {
+        (void)library->enable_partitions(probe, 1);
+        (void)library->set_partitions_flags(probe, BLKID_PARTS_ENTRY_DETAILS);
+    }
+    errno = 0;
+    r = library->safeprobe(probe);
+    found->ambiguous = r == -2;
+    if (r == -1)
+        return errno ? -errno : -EIO;
+    copy_value(library, probe, "TYPE", found->type, sizeof(found->type));
+    copy_value(library, probe, "UUID", found->uuid, sizeof(found->uuid));
+    copy_value(library, probe, "LABEL", found->label, sizeof(found->label));
+    copy_value(library, probe, "PART_ENTRY_UUID", found->part_uuid, sizeof(found->part_uuid));
+    copy_value(library, probe, "PART_ENTRY_NAME", found->part_label, sizeof(found->part_label));
+    return 0;
+}
+
 static int run_libblkid(int fd, bool with_partition, struct superblock *found)
 {
     struct libblkid library = { 0 };
@@ -64,25 +91,9 @@ static int run_libblkid(int fd, bool with_partition, struct superblock *found)
     probe = library.new_probe();
     if (!probe)
         return -ENOMEM;
-    if (library.set_device(probe, fd, 0, 0) < 0)
-        return errno ? -errno : -EIO;
-    (void)library.enable_superblocks(probe, 1);
-    (void)library.set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID | BLKID_SUBLKS_LABEL);
-    if (with_partition) {
-        (void)library.enable_partitions(probe, 1);
-        (void)library.set_partitions_flags(probe, BLKID_PARTS_ENTRY_DETAILS);
-    }
-    errno = 0;
-    r = library.safeprobe(probe);
-    found->ambiguous = r == -2;
-    if (r == -1)
-        return errno ? -errno : -EIO;
-    copy_value(&library, probe, "TYPE", found->type, sizeof(found->type));
-    copy_value(&library, probe, "UUID", found->uuid, sizeof(found->uuid));
-    copy_value(&library, probe, "LABEL", found->label, sizeof(found->label));
-    copy_value(&library, probe, "PART_ENTRY_UUID", found->part_uuid, sizeof(found->part_uuid));
-    copy_value(&library, probe, "PART_ENTRY_NAME", found->part_label, sizeof(found->part_label));
-    return 0;
+    r = run_probe(&library, probe, fd, with_partition, found);
+    library.free_probe(probe);
+    return r;
 }
 
 static void read_ext4(int fd, struct superblock *found)
