@@ -17,6 +17,8 @@
 #define INPUT_TIMEOUT_MS 10000
 /* The least that a look at the power gets, however little of power_timeout is left. */
 #define LOOK_LEAST_MS 1000
+/* How long a reboot waits to see the node on again: a controller reports that within a second or two of the command. */
+#define POWER_UP_MS 3000
 
 static const char *const power_names[] = { [POWER_UNKNOWN] = "UNKNOWN", [POWER_OFF] = "OFF", [POWER_ON] = "ON" };
 
@@ -213,25 +215,28 @@ static int cycle_power(struct fence_run *run, const void *config)
     return 0;
 }
 
-/* Turns a fenced node on again. Half of power_timeout is enough for that, so that the whole reboot stays within Pacemaker's
- * default of 60 s. That it does not come up is told, but is no failure of the fencing. */
+/* Turns a fenced node on again. The cluster's takeover waits for the end of this action although the node is known to be off by now, so
+ * little time is given to seeing it on, and that it does not come up is told, but is no failure of the fencing. */
 static void power_up(struct fence_run *run, const void *config, bool cycled)
 {
     const struct fence_options *options = run->options;
-    struct fence_options half = *options;
+    struct fence_options brief = *options;
     enum power_state last = POWER_OFF;
     int r = -ETIMEDOUT;
 
-    half.power_timeout_ms /= 2;
-    run->options = &half;
+    if (brief.power_timeout_ms > POWER_UP_MS)
+        brief.power_timeout_ms = POWER_UP_MS;
+    brief.attempts = 1;
+    run->options = &brief;
     if (cycled) /* which turns on by itself */
-        r = await_power(run, config, POWER_ON, deadline_in(half.power_timeout_ms), &last);
+        r = await_power(run, config, POWER_ON, deadline_in(brief.power_timeout_ms), &last);
     if (r < 0)
         r = command_power(run, config, POWER_ON, &last);
     run->options = options;
     if (r < 0)
-        log_warning("%s is off, as it should be, but was not seen to turn on again (%s): turn it on by hand",
-                    run->plug ? run->plug : "the device", r == -ETIMEDOUT ? "timed out" : strerror(-r));
+        log_warning("%s was seen off, as it should be, but not on again within %llu ms (%s): look at it, and turn it on by hand if it stays off",
+                    run->plug ? run->plug : "the device", (unsigned long long)brief.power_timeout_ms,
+                    r == -ETIMEDOUT ? "timed out" : strerror(-r));
 }
 
 /* Off, seen off, on. Once off was seen the node is fenced. A chassis that is already off is only turned on (#596: it refuses

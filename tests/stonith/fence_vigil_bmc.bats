@@ -372,7 +372,7 @@ fence_in_background() {
   fence fence_vigil_bmc action=reboot power_timeout=2 verbose=1 "${one[@]}"
   assert_code 0
   power_is n1 0
-  assert_error_has 'is off, as it should be, but was not seen to turn on again'
+  assert_error_has 'was seen off, as it should be, but not on again within'
   fence fence_vigil_bmc action=on power_timeout=2 "${one[@]}"
   assert_code 1
 }
