@@ -387,11 +387,15 @@ static void signal_member(const struct process_set *set, pid_t pid, int signal)
 {
     _cleanup_close_ int fd = pidfd_open(pid, 0);
 
-    if (fd < 0 || !process_set_contains(set, pid))
+    bool unknown = fd < 0 && errno == ENOSYS;
+
+    if ((fd < 0 && !unknown) || !process_set_contains(set, pid))
         return;
     /* Where the call is unknown (valgrind has none), the look a moment ago must do. */
-    if (pidfd_send_signal(fd, signal, NULL, 0) < 0 && errno == ENOSYS)
+    if (unknown)
         (void)kill(pid, signal);
+    else
+        (void)pidfd_send_signal(fd, signal, NULL, 0);
 }
 
 static int signal_listed(const struct process_set *set, pid_t *pids, size_t size, int signal)
