@@ -114,3 +114,40 @@ void fence_print_help(const struct fence_agent *agent, const struct param *commo
     print_table_help(stream, agent->params, true);
     print_table_help(stream, common, true);
 }
+
+/* ---- commands ----------------------------------------------------------------------------------------------------- */
+
+void command_print_suite_help(const struct command_suite *suite, FILE *stream)
+{
+    (void)fprintf(stream, "%s - %s\n\nUsage: %s COMMAND [--OPTION[=VALUE]]...\n\nCommands:\n", suite->name, suite->shortdesc, suite->name);
+    for (const struct command *const *command = suite->commands; *command; command++)
+        (void)fprintf(stream, "  %-12s %s\n", (*command)->name, (*command)->shortdesc);
+    (void)fprintf(stream, "\n%s COMMAND --help explains one of them, %s --version says which release this is.\n", suite->name, suite->name);
+}
+
+static void print_option_help(FILE *stream, const struct param *option)
+{
+    (void)fprintf(stream, "  --%s", option->name);
+    if (option->type != &param_type_boolean)
+        (void)fprintf(stream, "=%s", option->type->name);
+    if (option->required)
+        (void)fputs(" (required)", stream);
+    else if (option->default_value && option->type != &param_type_boolean)
+        (void)fprintf(stream, " (default %s)", option->default_value);
+    (void)fputc('\n', stream);
+    print_wrapped(stream, option->longdesc ? option->longdesc : option->shortdesc, 6);
+    print_choices(stream, option);
+}
+
+void command_print_help(const struct command_suite *suite, const struct command *command, FILE *stream)
+{
+    (void)fprintf(stream, "%s %s - %s\n\nUsage: %s %s [--OPTION[=VALUE]]...%s%s\n\n", suite->name, command->name, command->shortdesc,
+                  suite->name, command->name, command->operands ? " " : "", command->operands ? command->operands : "");
+    print_wrapped(stream, command->longdesc, 0);
+    (void)fputs("\nOptions:\n", stream);
+    for (const struct param *option = command->options; option && option->name; option++)
+        print_option_help(stream, option);
+    if (command->offers_json)
+        (void)fputs("  --json\n      Print one JSON document instead of text.\n", stream);
+    (void)fputs("  --help\n      Print this text.\n", stream);
+}

@@ -224,3 +224,48 @@ void fence_print_metadata(const struct fence_agent *agent, const struct param *c
     }
     (void)fputs("  </actions>\n</resource-agent>\n", stream);
 }
+
+/* ---- commands ----------------------------------------------------------------------------------------------------- */
+
+static void print_command_parameter(FILE *stream, const struct param *param)
+{
+    (void)fputs("      <parameter", stream);
+    print_attribute(stream, "name", param->name);
+    print_attribute(stream, "required", param->required ? "1" : "0");
+    if (param->type != &param_type_boolean)
+        print_attribute(stream, "value", param->type->name);
+    (void)fputs(">\n", stream);
+    print_description(stream, "        ", "longdesc", param->longdesc ? param->longdesc : param->shortdesc);
+    print_description(stream, "        ", "shortdesc", param->shortdesc);
+    print_content(stream, "        ", param->type->ocf_content, param);
+    (void)fputs("      </parameter>\n", stream);
+}
+
+static void print_command(FILE *stream, const struct command *command)
+{
+    (void)fputs("    <command", stream);
+    print_attribute(stream, "name", command->name);
+    if (command->operands)
+        print_attribute(stream, "operands", command->operands);
+    print_attribute(stream, "json", command->offers_json ? "1" : "0");
+    (void)fputs(">\n", stream);
+    print_description(stream, "      ", "longdesc", command->longdesc);
+    print_description(stream, "      ", "shortdesc", command->shortdesc);
+    for (const struct param *param = command->options; param && param->name; param++)
+        print_command_parameter(stream, param);
+    (void)fputs("    </command>\n", stream);
+}
+
+void command_print_metadata(const struct command_suite *suite, FILE *stream)
+{
+    (void)fputs("<?xml version=\"1.0\"?>\n<command-suite", stream);
+    print_attribute(stream, "name", suite->name);
+    print_attribute(stream, "version", PACKAGE_VERSION);
+    (void)fputs(">\n", stream);
+    print_description(stream, "  ", "longdesc", suite->longdesc);
+    print_description(stream, "  ", "shortdesc", suite->shortdesc);
+    (void)fputs("  <commands>\n", stream);
+    for (const struct command *const *command = suite->commands; *command; command++)
+        print_command(stream, *command);
+    (void)fputs("  </commands>\n</command-suite>\n", stream);
+}
