@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -68,26 +69,38 @@ const char *agent_meta(const char *name)
     return text_empty(value) ? NULL : value;
 }
 
+/* Writes an instance's name as a file's name, so that no two instances share one: what Pacemaker's ids are made of stays, the rest (and a first dot) becomes
+ * %XX. Returns 0 or -ENAMETOOLONG. */
+static int name_file(const char *instance, char *buffer, size_t size)
+{
+    size_t length = 0;
+
+    for (const char *next = instance; *next; next++) {
+        bool plain = isalnum((unsigned char)*next) || (strchr("-_:.", *next) && !(*next == '.' && next == instance));
+        int r = text_format(buffer + length, size - length, plain ? "%c" : "%%%02X", (unsigned char)*next);
+
+        if (r < 0)
+            return r;
+        length += (size_t)r;
+    }
+    return 0;
+}
+
 int agent_state_path(const struct agent_run *run, const char *suffix, char *buffer, size_t size)
 {
-    char name[256], folder[256];
-    int r = text_copy(name, sizeof(name), run->instance);
+    char name[NAME_MAX] = "", folder[256];
+    int r = name_file(run->instance, name, sizeof(name));
 
     if (r < 0)
         return r;
-    for (char *next = name; *next; next++) {
-        if (!isalnum((unsigned char)*next) && !strchr("-_:.", *next))
-            *next = '_';
-    }
-    if (name[0] == '.')
-        name[0] = '_';
     r = text_format(folder, sizeof(folder), "%s/%s", VIGIL_RUNDIR, run->agent->name);
     if (r < 0)
         return r;
     r = file_make_directory(folder, 0755);
     if (r < 0)
         return r;
-    r = text_format(buffer, size, "%s/%s%s%s", folder, name, suffix ? "." : "", suffix ? suffix : "");
+    /* No name has an '@': the lock of resource "a" is not the state of a resource "a.lock". */
+    r = text_format(buffer, size, "%s/%s%s%s", folder, name, suffix ? "@" : "", suffix ? suffix : "");
     return r < 0 ? r : 0;
 }
 

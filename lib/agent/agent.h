@@ -84,8 +84,8 @@ int agent_main(const struct agent *agent, int argc, char *argv[]);
  * `return agent_fail(run, OCF_ERR_GENERIC, "...")`. */
 enum ocf_code agent_fail(struct agent_run *run, enum ocf_code code, const char *format, ...) _printf_(3, 4);
 
-/* The path of a state file of this resource that a restart of the node clears: VIGIL_RUNDIR/AGENT/INSTANCE[.suffix]. The
- * folder is made. Returns 0 or -errno. */
+/* The path of a state file of this resource that a restart of the node clears: VIGIL_RUNDIR/AGENT/INSTANCE[@suffix], which no other
+ * instance's is. The folder is made. Returns 0 or -errno. */
 int agent_state_path(const struct agent_run *run, const char *suffix, char *buffer, size_t size);
 
 /* A meta attribute of the resource (OCF_RESKEY_CRM_meta_NAME), or NULL. Borrowed. */

@@ -425,11 +425,11 @@ has_heard() { [ "$(heard "$2")" -ge "$1" ]; }
   node_spawn sleep 300
   wait_until 5 node_run pgrep -x sleep
   victim=$(node_run pgrep -n -x sleep)
-  node_run bash -c "echo '$victim 1' >/run/vigil/vip/test.announcer"
+  node_run bash -c "echo '$victim 1' >/run/vigil/vip/test@announcer"
   vip stop ip=192.0.2.10
   assert_code 0
   assert node_run kill -0 "$victim"
-  node_run bash -c "echo 'rubbish' >/run/vigil/vip/test.announcer"
+  node_run bash -c "echo 'rubbish' >/run/vigil/vip/test@announcer"
   vip stop ip=192.0.2.10
   assert_code 0
 }

@@ -227,9 +227,11 @@ static void test_a_state_path_stays_in_its_folder(void **state)
 {
     (void)state;
     CALL("start", "OCF_RESKEY_name=x", "OCF_RESOURCE_INSTANCE=../../etc/x y");
-    check_shows("/sample/_._.._etc_x_y.pid");
+    check_shows("/sample/%2E.%2F..%2Fetc%2Fx%20y@pid");
     CALL("start", "OCF_RESKEY_name=x", "OCF_RESOURCE_INSTANCE=..");
-    check_shows("/sample/_..pid");
+    check_shows("/sample/%2E.@pid");
+    CALL("start", "OCF_RESKEY_name=x", "OCF_RESOURCE_INSTANCE=a.pid@b");
+    check_shows("/sample/a.pid%40b@pid");
 }
 
 static int setup(void **state)
