@@ -109,7 +109,7 @@ static void test_what_an_action_is_told(void **state)
     assert_int_equal(run.code, 0);
     check_shows("start instance=db:1 depth=0 probe=0 clone=0 dry=0");
     check_shows("name=x count=3");
-    check_shows("/sample/db:1.pid");
+    check_shows("/sample/db:1@pid");
     CALL("monitor", "OCF_RESKEY_name=x", "OCF_RESKEY_CRM_meta_interval=0", "OCF_RESKEY_CRM_meta_clone=0", "OCF_CHECK_LEVEL=20");
     check_shows("monitor instance=sample depth=20 probe=1 clone=1");
     CALL("monitor", "OCF_RESKEY_name=x", "OCF_RESKEY_CRM_meta_interval=10000");
