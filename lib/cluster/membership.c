@@ -110,6 +110,17 @@ static int read_node(const struct libcmap *map, unsigned position, uint32_t own_
     return 0;
 }
 
+static int read_joined(const struct libcmap *map, struct cluster_node *node)
+{
+    char key[CMAP_KEYNAME_MAXLEN + 1], status[64] = "";
+    int r;
+
+    (void)text_format(key, sizeof(key), "runtime.members.%u.status", node->id);
+    r = read_optional(map, key, CMAP_VALUETYPE_STRING, status, sizeof(status));
+    node->joined = text_equal(status, "joined");
+    return r;
+}
+
 /* The position in "nodelist.node.POSITION.ring0_addr", the one key that each node of the list has; -1 for other keys. */
 static int node_position(const char *key)
 {
@@ -143,7 +154,9 @@ static int read_nodes(const struct libcmap *map, struct cluster_view *view)
         if (view->count == CLUSTER_NODES_MAX)
             r = -E2BIG;
         else
-            r = read_node(map, (unsigned)position, view->own_id, &view->nodes[view->count++]);
+            r = read_node(map, (unsigned)position, view->own_id, &view->nodes[view->count]);
+        if (r == 0)
+            r = read_joined(map, &view->nodes[view->count++]);
     }
     (void)map->iter_finalize(map->handle, iterator);
     return r;

@@ -5,6 +5,7 @@
  * The cluster's name, its nodes and its timing, as Corosync has them in its configuration map (cmap_overview(8), cmap_keys(8)). The library is
  * opened in a child, so that nobody pays for it who does not ask, and a Corosync that is stopped in its tracks holds nobody.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/deadline.h"
@@ -18,6 +19,8 @@ struct cluster_node {
     uint32_t id;                 /* nodelist.node.N.nodeid */
     char name[CLUSTER_NAME_MAX]; /* as Pacemaker calls it: nodelist.node.N.name, else ring0_addr where that is a name, else (of this node alone) the host's
                                   * name; "" where there is none */
+    bool joined;                 /* a member now, by runtime.members.ID.status. Corosync sees a node go only after its token timeout; a node that has not
+                                  * been seen since Corosync started here has no such key and is none */
 };
 
 struct cluster_view {

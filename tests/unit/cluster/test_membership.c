@@ -7,7 +7,7 @@
 /* What Corosync says is tested in the lab; here: the lookups, and that an error leaves nothing that could be taken for an answer. */
 static void test_nodes_are_found_by_name_and_id(void **state)
 {
-    static const struct cluster_view view = { .own_id = 1, .count = 3, .nodes = { { 1, "n1" }, { 2, "n2" }, { 30, "" } } };
+    static const struct cluster_view view = { .own_id = 1, .count = 3, .nodes = { { 1, "n1", true }, { 2, "n2", false }, { 30, "", false } } };
 
     (void)state;
     assert_int_equal(cluster_view_node_named(&view, "n2")->id, 2);
