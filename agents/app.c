@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/note.h"
 #include "health/application.h"
 #include "health/probe.h"
 #include "health/systemd_unit.h"
@@ -244,6 +245,8 @@ static enum ocf_code app_start(struct agent_run *run, const void *config)
     r = application_start(&application, run->deadline, &why);
     if (r < 0)
         return agent_fail(run, code_of(r), "%s", reason(&why, r));
+    if (application.probe)
+        (void)agent_note(&(struct note){ .kind = "probe-answered", .resource = run->instance });
     log_info("%s is running", run->instance);
     return OCF_SUCCESS;
 }

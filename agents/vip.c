@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/note.h"
 #include "base/file.h"
 #include "base/number.h"
 #include "net/address_announce.h"
@@ -329,6 +330,7 @@ static enum ocf_code vip_start(struct agent_run *run, const void *data)
     if (error < 0)
         return fail(run, &vip, error);
     address_announce(&vip, config->arp_count);
+    (void)agent_note(&(struct note){ .kind = "address-announced", .resource = run->instance, .text = vip.ip });
     return OCF_SUCCESS;
 }
 

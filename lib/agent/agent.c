@@ -11,6 +11,7 @@
 #include <sys/time.h>
 
 #include "agent/metadata.h"
+#include "agent/note.h"
 #include "base/child.h"
 #include "base/file.h"
 #include "base/number.h"
@@ -283,6 +284,26 @@ static void arm_last_resort(const struct agent_run *run)
     (void)setitimer(ITIMER_REAL, &timer, NULL);
 }
 
+/* A start and a stop are noted for the flight recorder; a monitor is not, since it is the hot path. */
+static enum ocf_code call_action(struct agent_run *run, const void *config)
+{
+    bool start = text_equal(run->action->name, "start");
+    struct note note = { .kind = start ? "start-begin" : "stop-begin", .resource = run->instance };
+    uint64_t begin_ns;
+    enum ocf_code code;
+
+    if (!start && !text_equal(run->action->name, "stop"))
+        return run->action->function(run, config);
+    (void)agent_note(&note);
+    begin_ns = note_clock_ns();
+    code = run->action->function(run, config);
+    note.kind = start ? "start-end" : "stop-end";
+    note.value = code;
+    note.duration_ns = note_clock_ns() - begin_ns;
+    (void)agent_note(&note);
+    return code;
+}
+
 static enum ocf_code run_action(struct agent_run *run)
 {
     _cleanup_free_ void *config = calloc(1, run->agent->config_size ? run->agent->config_size : 1);
@@ -298,7 +319,7 @@ static enum ocf_code run_action(struct agent_run *run)
     if (code == OCF_SUCCESS && run->agent->check_config)
         code = run->agent->check_config(run, config);
     if (code == OCF_SUCCESS && run->action->function)
-        code = run->action->function(run, config);
+        code = call_action(run, config);
     return code;
 }
 

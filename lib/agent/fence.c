@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 
 #include "agent/fence_options.h"
+#include "agent/note.h"
 #include "agent/metadata.h"
 #include "base/child.h"
 
@@ -465,6 +466,25 @@ static void print_success(const struct fence_run *run)
         (void)puts("Success: Powered ON");
 }
 
+/* What takes a node's power is noted for the flight recorder, with its end. */
+static int perform_noted(struct fence_run *run, const struct fence_action *action, const void *config)
+{
+    const char *target = run->options->nodename ? run->options->nodename : run->plug;
+    struct note note = { .kind = "fencing-begin", .peer = target, .text = run->agent->name };
+    uint64_t begin_ns = note_clock_ns();
+    int r;
+
+    if (!text_equal(run->action, "off") && !text_equal(run->action, "reboot"))
+        return perform(run, action, config);
+    (void)agent_note(&note);
+    r = perform(run, action, config);
+    note.kind = "fencing-end";
+    note.value = r;
+    note.duration_ns = note_clock_ns() - begin_ns;
+    (void)agent_note(&note);
+    return r;
+}
+
 static int run_action(struct fence_run *run, const void *config)
 {
     const struct fence_action *action = find_action(run->agent, run->action);
@@ -474,7 +494,7 @@ static int run_action(struct fence_run *run, const void *config)
         (void)fence_fail(run, -EINVAL, "no action '%s'; see --help", run->action);
         return FENCE_FAILURE;
     }
-    r = perform(run, action, config);
+    r = perform_noted(run, action, config);
     if (r < 0) {
         (void)fence_fail(run, r, "%s failed: %s", run->action, r == -ETIMEDOUT ? "timed out" : strerror(-r));
         return FENCE_FAILURE;

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -577,5 +578,45 @@ int child_detach(int (*function)(void *argument), void *argument, pid_t *ret_pid
     }
     if (ret_pid)
         *ret_pid = pid;
+    return 0;
+}
+
+/* The worker's side: its end of the pair becomes descriptor 3, and everything above is closed. */
+_noreturn_ static void run_worker(int (*function)(int fd, void *argument), void *argument, int fd)
+{
+    int place = STDERR_FILENO + 1;
+
+    reset_signals();
+    (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)setsid();
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)
+        (void)replace_fd(-1, stream, O_RDWR);
+    if (fd != place && dup2(fd, place) < 0)
+        _exit(1);
+    (void)close_range((unsigned int)place + 1, ~0U, 0);
+    _exit(function(place, argument) & 0xff);
+}
+
+int child_worker(int (*function)(int fd, void *argument), void *argument, int *ret_fd, pid_t *ret_pid)
+{
+    int ends[2];
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    pid = fork();
+    if (pid == 0)
+        run_worker(function, argument, ends[1]);
+    if (pid < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
+        int error = errno;
+
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+        return -error;
+    }
+    (void)close(ends[1]);
+    *ret_fd = ends[0];
+    *ret_pid = pid;
     return 0;
 }

@@ -72,4 +72,10 @@ int child_call(child_function function, void *argument, void *reply, size_t repl
  * calls function in the child, whose return value is its exit code. Returns 0, the pid through ret_pid (may be NULL), or -errno. */
 int child_detach(int (*function)(void *argument), void *argument, pid_t *ret_pid);
 
+/* A child that works for this process as long as it lives, for what may hang: function(fd, argument) in a process of its own (session, /dev/null, no
+ * other inherited descriptor), whose return value is its exit code. The two ends are a SOCK_SEQPACKET pair, ours non-blocking; the worker sees the end
+ * of file when our end is closed, by this process's death too. SIGTERM does not end the worker. Returns 0 with our end, which the caller closes, and the pid, which the
+ * caller reaps; or -errno. */
+int child_worker(int (*function)(int fd, void *argument), void *argument, int *ret_fd, pid_t *ret_pid);
+
 #endif

@@ -301,7 +301,7 @@ int event_decode(const uint8_t *bytes, size_t length, struct event *ret)
 
 bool event_origin_equal(const struct event_origin *a, const struct event_origin *b)
 {
-    return a->node_id == b->node_id && a->incarnation == b->incarnation && memcmp(a->boot_id, b->boot_id, EVENT_ID_SIZE) == 0;
+    return a->incarnation == b->incarnation && memcmp(a->boot_id, b->boot_id, EVENT_ID_SIZE) == 0;
 }
 
 static int hexadecimal_digit(char letter)

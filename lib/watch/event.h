@@ -61,7 +61,7 @@ enum event_kind {
 /* Which clock stamped the event, and which recorder numbered it. A recorder's incarnation is its node's CLOCK_MONOTONIC when it began: two of one
  * boot differ, the later one is the greater. Numbers begin with 1 in each incarnation and have no gap. */
 struct event_origin {
-    uint32_t node_id;                /* Corosync's; 0 where it is not known */
+    uint32_t node_id;                /* Corosync's; 0 while it was not known: no part of the identity */
     uint8_t boot_id[EVENT_ID_SIZE];  /* /proc/sys/kernel/random/boot_id */
     uint64_t incarnation;
 };
@@ -104,6 +104,7 @@ int event_encode(const struct event *event, uint8_t *bytes, size_t size);
  * that cannot be), -EPROTONOSUPPORT (another version). *ret is undefined on failure. */
 int event_decode(const uint8_t *bytes, size_t length, struct event *ret);
 
+/* Whether both mean the same recorder: boot id and incarnation. */
 bool event_origin_equal(const struct event_origin *a, const struct event_origin *b);
 
 /* Reads this boot's id. Returns 0 or -errno. */
