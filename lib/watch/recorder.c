@@ -399,6 +399,20 @@ const struct event_origin *recorder_origin(const struct recorder *recorder)
     return &recorder->origin;
 }
 
+const char *recorder_node(const struct recorder *recorder)
+{
+    return recorder->node;
+}
+
+uint64_t recorder_forgotten(const struct recorder *recorder, const struct event_origin *origin)
+{
+    for (size_t i = 0; i < recorder->known_count; i++) {
+        if (event_origin_equal(&recorder->known[i].origin, origin))
+            return recorder->known[i].evicted_to;
+    }
+    return 0;
+}
+
 /* The writer goes on without us; the wait is only for those who look at the files right away. */
 static void await_writer(struct recorder *recorder)
 {

@@ -69,5 +69,9 @@ void recorder_tick(struct recorder *recorder);
 const struct event *recorder_next(const struct recorder *recorder, size_t *cursor);
 
 const struct event_origin *recorder_origin(const struct recorder *recorder);
+const char *recorder_node(const struct recorder *recorder);
+
+/* Events of that origin up to this number have gone out of memory and are not taken again; 0: none has. */
+uint64_t recorder_forgotten(const struct recorder *recorder, const struct event_origin *origin);
 
 #endif
