@@ -205,19 +205,27 @@ static bool secret_is_private(const struct stat *status)
            (status->st_mode & 0777 & ~allowed) == 0;
 }
 
-int file_read_secret(const char *path, char **ret_secret)
+/* Opens a file of secrets where its owner and mode are as file_read_secret says. Returns a descriptor or -errno. */
+static int open_private(const char *path)
 {
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
-    char *secret;
-    ssize_t length;
 
     if (fd < 0)
         return -errno;
     if (fstat(fd, &status) < 0)
         return -errno;
-    if (!secret_is_private(&status))
-        return -EPERM;
+    return secret_is_private(&status) ? TAKE_FD(fd) : -EPERM;
+}
+
+int file_read_secret(const char *path, char **ret_secret)
+{
+    _cleanup_close_ int fd = open_private(path);
+    char *secret;
+    ssize_t length;
+
+    if (fd < 0)
+        return fd;
     secret = calloc(1, 4096);
     if (!secret)
         return -ENOMEM;
@@ -228,6 +236,34 @@ int file_read_secret(const char *path, char **ret_secret)
         return length < 0 ? (int)length : -ENODATA;
     }
     *ret_secret = secret;
+    return 0;
+}
+
+int file_read_private(const char *path, size_t limit, char **ret_text)
+{
+    _cleanup_close_ int fd = open_private(path);
+    char *text;
+    ssize_t length;
+    int r = 0;
+
+    if (fd < 0)
+        return fd;
+    text = calloc(1, limit + 2);
+    if (!text)
+        return -ENOMEM;
+    length = read_fully(fd, text, limit + 1);
+    if (length <= 0)
+        r = length < 0 ? (int)length : -ENODATA;
+    else if ((size_t)length > limit)
+        r = -EFBIG;
+    else if (memchr(text, '\0', (size_t)length))
+        r = -EINVAL;
+    if (r < 0) {
+        explicit_bzero(text, limit + 1);
+        free(text);
+        return r;
+    }
+    *ret_text = text;
     return 0;
 }
 

@@ -39,6 +39,10 @@ void file_leave_locks(int kept_fd);
  * when its mode or owner is too open, -ENODATA when it is empty, or -errno. */
 int file_read_secret(const char *path, char **ret_secret);
 
+/* Reads a whole file of secrets (a credentials file) of at most limit bytes under the same rule, into fresh memory that file_wipe_secret frees,
+ * NUL-terminated. Returns 0, -EPERM, -ENODATA when it is empty, -EFBIG, -EINVAL when it holds a NUL byte, or -errno. */
+int file_read_private(const char *path, size_t limit, char **ret_text);
+
 /* Overwrites and frees a secret; NULL is allowed. */
 void file_wipe_secret(char *secret);
 

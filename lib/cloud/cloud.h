@@ -97,6 +97,7 @@ struct cloud_config {
     uint64_t connect_ms;     /* time for a connection (0: 5,000) */
     uint64_t request_ms;     /* time for one request (0: 20,000); the deadline bounds both */
     const char *run_folder;  /* folder for the token bucket and cached keys (NULL: VIGIL_RUNDIR/cloud) */
+    const char *dmi_folder;  /* NULL: /sys/class/dmi/id; for tests */
 };
 
 /* Words that `cloud` may have, ended by NULL: a choice list for parameter tables. */
@@ -343,7 +344,7 @@ struct cloud_target_state {
     enum cloud_target_health health;
     char text[128];       /* the cloud's own words: "Target.FailedHealthChecks" */
     unsigned int weight;  /* 0 where it has none */
-    uint64_t drain_ms;    /* the group's own drain time, 0 where it has none */
+    uint64_t drain_ms;    /* the group's own drain time, told while the target is draining; 0 where it has none */
 };
 int cloud_target_get(struct cloud *cloud, const struct cloud_target *target, struct deadline deadline,
                      struct cloud_target_state *ret);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "cloud/cloud_provider.h"
+
+static const struct {
+    const char *name;
+    int error;
+} classes[] = {
+    [CLOUD_OK] = { "ok", 0 },
+    [CLOUD_THROTTLED] = { "throttled", -EAGAIN },
+    [CLOUD_TRANSIENT] = { "transient", -EIO },
+    [CLOUD_UNREACHABLE] = { "unreachable", -EHOSTUNREACH },
+    [CLOUD_TIMED_OUT] = { "timed out", -ETIMEDOUT },
+    [CLOUD_TLS] = { "tls", -EPROTO },
+    [CLOUD_MALFORMED] = { "malformed", -EBADMSG },
+    [CLOUD_CREDENTIALS] = { "credentials", -ENOKEY },
+    [CLOUD_AUTH] = { "authentication", -EACCES },
+    [CLOUD_CLOCK] = { "clock", -ETIME },
+    [CLOUD_PERMISSION] = { "permission", -EPERM },
+    [CLOUD_NOT_FOUND] = { "not found", -ENOENT },
+    [CLOUD_ALREADY] = { "already", -EALREADY },
+    [CLOUD_IN_USE] = { "in use", -EBUSY },
+    [CLOUD_WRONG_STATE] = { "wrong state", -EINPROGRESS },
+    [CLOUD_WRONG_ZONE] = { "wrong zone", -EXDEV },
+    [CLOUD_QUOTA] = { "quota", -EDQUOT },
+    [CLOUD_DEVICE_NAME] = { "device name", -EADDRINUSE },
+    [CLOUD_INVALID] = { "invalid", -EINVAL },
+    [CLOUD_UNSUPPORTED] = { "unsupported", -EOPNOTSUPP },
+    [CLOUD_REFUSED] = { "refused", -EREMOTEIO },
+    [CLOUD_NO_MEMORY] = { "no memory", -ENOMEM },
+};
+
+const char *cloud_error_name(enum cloud_error error)
+{
+    return (size_t)error < ARRAY_SIZE(classes) ? classes[error].name : "unknown";
+}
+
+int cloud_error_errno(enum cloud_error error)
+{
+    return (size_t)error < ARRAY_SIZE(classes) ? classes[error].error : -EREMOTEIO;
+}
+
+const struct cloud_failure *cloud_failure(const struct cloud *cloud)
+{
+    return &cloud->failure;
+}
+
+int cloud_fail(struct cloud *cloud, enum cloud_error error, const char *format, ...)
+{
+    va_list arguments;
+
+    cloud->failure = (struct cloud_failure){ .error = error };
+    va_start(arguments, format);
+    (void)vsnprintf(cloud->failure.text, sizeof(cloud->failure.text), format, arguments);
+    va_end(arguments);
+    (void)text_make_printable(cloud->failure.text);
+    return cloud_error_errno(error);
+}
+
+int cloud_malformed(struct cloud *cloud, const char *what)
+{
+    return cloud_fail(cloud, CLOUD_MALFORMED, "the cloud's answer lacks %s, or it is malformed", what);
+}

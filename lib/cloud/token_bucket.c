@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cloud/token_bucket.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/number.h"
+
+/* The lock is held for a read and a write: whoever does not get it in this time goes without. */
+#define LOCK_MS 500
+#define FARTHEST_MS 600000
+
+uint64_t token_bucket_parse(const char *text, uint64_t now_ms)
+{
+    uint64_t full_at;
+
+    if (number_parse_unsigned(text, UINT64_MAX, &full_at) < 0 || full_at > now_ms + FARTHEST_MS)
+        return now_ms;
+    return full_at > now_ms ? full_at : now_ms;
+}
+
+uint64_t token_bucket_wait(const struct token_bucket *bucket, bool urgent, uint64_t now_ms, uint64_t *full_at_ms)
+{
+    uint64_t step = bucket->rate > 0 ? 60000 / bucket->rate : 0;
+    unsigned int burst = urgent ? bucket->burst : bucket->burst - bucket->burst / 4;
+    uint64_t allowed = now_ms + step * (burst > 0 ? burst - 1 : 0);
+    uint64_t wait = *full_at_ms > allowed ? *full_at_ms - allowed : 0;
+
+    *full_at_ms = (*full_at_ms > now_ms ? *full_at_ms : now_ms) + (step > 0 ? step : 1);
+    return wait;
+}
+
+static uint64_t read_state(int fd, uint64_t now_ms)
+{
+    char text[32];
+    ssize_t length = pread(fd, text, sizeof(text) - 1, 0);
+
+    text[length > 0 ? length : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    return token_bucket_parse(text, now_ms);
+}
+
+static void write_state(int fd, uint64_t full_at_ms)
+{
+    char text[32];
+    int length = text_format(text, sizeof(text), "%" PRIu64 "\n", full_at_ms);
+
+    /* A full disk loses the count and stops nobody. */
+    if (pwrite(fd, text, (size_t)length, 0) == length)
+        (void)!ftruncate(fd, length);
+}
+
+int token_bucket_take(const struct token_bucket *bucket, bool urgent, struct deadline deadline, uint64_t *ret_waited_ms)
+{
+    _cleanup_close_ int fd = file_lock(bucket->path, deadline_within(deadline, LOCK_MS));
+    uint64_t now = deadline_now_ms(), full_at, wait;
+
+    if (ret_waited_ms)
+        *ret_waited_ms = 0;
+    if (fd < 0)
+        return 0;
+    full_at = read_state(fd, now);
+    wait = token_bucket_wait(bucket, urgent, now, &full_at);
+    if (wait >= deadline_left_ms(deadline))
+        return -EAGAIN;
+    write_state(fd, full_at);
+    (void)close(TAKE_FD(fd));
+    if (wait > 0)
+        (void)deadline_sleep(deadline, wait);
+    if (ret_waited_ms)
+        *ret_waited_ms = wait;
+    return 0;
+}
+
+void token_bucket_pause(const struct token_bucket *bucket, uint64_t ms)
+{
+    _cleanup_close_ int fd = file_lock(bucket->path, deadline_in(LOCK_MS));
+    uint64_t now = deadline_now_ms(), full_at, step = bucket->rate > 0 ? 60000 / bucket->rate : 0;
+    uint64_t empty = now + step * (bucket->burst - bucket->burst / 4) + ms;
+
+    if (fd < 0)
+        return;
+    full_at = read_state(fd, now);
+    if (empty > full_at)
+        write_state(fd, empty);
+}
