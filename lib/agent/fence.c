@@ -14,6 +14,8 @@
 #include "base/child.h"
 
 #define INPUT_LIMIT 65536
+/* Room for the table of common parameters and its end. */
+#define FENCE_COMMON_MAX 32
 /* Pacemaker writes the options at once; a caller that never closes standard input must not hold us. */
 #define INPUT_TIMEOUT_MS 10000
 /* The least that a look at the power gets, however little of power_timeout is left. */
@@ -320,10 +322,13 @@ static int do_diag(struct fence_run *run, const void *config)
     return r < 0 ? fence_fail(run, r, "the diagnostic interrupt could not be sent: %s", strerror(-r)) : 0;
 }
 
-/* validate-all: by now the tables and check_config have been satisfied. */
-static int do_nothing(struct fence_run *run _unused_, const void *config _unused_)
+/* By now the tables and check_config have been satisfied. */
+static int do_validate(struct fence_run *run, const void *config)
 {
-    return 0;
+    int (*validate)(struct fence_run *, const void *) = run->agent->operations->validate;
+
+    run->deadline = deadline_in(run->options->shell_timeout_ms);
+    return validate ? validate(run, config) : 0;
 }
 
 struct fence_action {
@@ -343,7 +348,7 @@ static const struct fence_action fence_actions[] = {
     { "list", do_list, .needs_device = true },
     { "list-status", do_list, .needs_device = true },
     { "diag", do_diag, .needs_plug = true, .needs_device = true },
-    { "validate-all", do_nothing },
+    { "validate-all", do_validate },
 };
 
 const char *const fence_action_names[] = { "on",          "off",  "reboot",       "status",   "monitor", "list",
@@ -392,11 +397,27 @@ static ssize_t read_input(char *text, size_t size)
     return -EFBIG;
 }
 
+/* The common table with the agent's own defaults in it. */
+static const struct param *common_params(const struct fence_agent *agent)
+{
+    static struct param table[FENCE_COMMON_MAX];
+    size_t count = 0;
+
+    for (const struct param *param = fence_common_params; param->name && count < FENCE_COMMON_MAX - 1; param++, count++) {
+        table[count] = *param;
+        for (const struct fence_default *own = agent->defaults; own && own->name; own++) {
+            if (text_equal(own->name, param->name))
+                table[count].default_value = own->value;
+        }
+    }
+    return table;
+}
+
 static int read_options(struct fence_input *input, int argc, char *argv[], char *text)
 {
     ssize_t length;
 
-    param_set_defaults(fence_common_params, input->options);
+    param_set_defaults(common_params(input->agent), input->options);
     param_set_defaults(input->agent->params, input->config);
     if (argc > 1)
         return fence_input_read_arguments(input, argc, argv);
@@ -435,9 +456,10 @@ static int check_call(struct fence_run *run, const struct fence_action *action, 
 static int perform(struct fence_run *run, const struct fence_action *action, const void *config)
 {
     const struct fence_operations *operations = run->agent->operations;
+    bool needs_device = action->needs_device || (action->function == do_validate && operations->validate);
     int r = check_call(run, action, config);
 
-    if (r < 0 || !action->needs_device)
+    if (r < 0 || !needs_device)
         return r < 0 ? r : action->function(run, config);
     if (action->delayed && run->options->delay_ms > 0) {
         log_info("waiting %llu ms before %s, as delay says", (unsigned long long)run->options->delay_ms, run->action);
@@ -508,11 +530,11 @@ static int run_action(struct fence_run *run, const void *config)
 static bool print_documents(const struct fence_agent *agent, const struct fence_options *options)
 {
     if (options->help)
-        fence_print_help(agent, fence_common_params, stdout);
+        fence_print_help(agent, common_params(agent), stdout);
     else if (options->version)
         (void)printf("%s (Vigil) %s\n", agent->name, PACKAGE_VERSION);
     else if (text_equal(options->action, "metadata") || text_equal(options->action, "meta-data"))
-        fence_print_metadata(agent, fence_common_params, stdout);
+        fence_print_metadata(agent, common_params(agent), stdout);
     else
         return false;
     return true;

@@ -64,8 +64,17 @@ struct fence_operations {
     int (*list)(struct fence_run *run, const void *config, fence_emit emit);
     /* Interrupts the node for a crash dump (action diag). */
     int (*diag)(struct fence_run *run, const void *config);
+    /* Tries, for validate-all, whether the device would let this account do its work, changing nothing; open was called before. No plug is given to it: Pacemaker
+     * validates with a made-up node. */
+    int (*validate)(struct fence_run *run, const void *config);
     /* Checks across parameters, for every action but metadata; pure. May be NULL. */
     int (*check_config)(struct fence_run *run, const void *config);
+};
+
+/* Another default for one of the common parameters: a cloud takes longer than a controller. */
+struct fence_default {
+    const char *name;
+    const char *value;
 };
 
 struct fence_agent {
@@ -74,6 +83,7 @@ struct fence_agent {
     const char *longdesc;
     const char *vendor_url;
     const struct param *params; /* its own; the common ones (action, plug, delay, ...) are the library's */
+    const struct fence_default *defaults; /* of the common ones where they differ, ended by an empty row; NULL: none */
     size_t config_size;
     bool plug_required;  /* off without a plug is a usage error */
     bool on_automatic;   /* unfencing: <action name="on" automatic="1" on_target="1"> */

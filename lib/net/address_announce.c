@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "net/announcer.h"
+#include "net/background.h"
 
 static void describe_announcer(const struct address_service *service, int count, struct announcer *ret)
 {
@@ -22,7 +23,7 @@ static void announce_repeatedly(struct address_service *service, const struct an
     int error = agent_state_path(service->run, "announcer", path, sizeof(path));
 
     if (error == 0)
-        error = announcer_stop(path, service->run->deadline);
+        error = background_stop(path, service->run->deadline);
     if (error == 0 && service->config->arp_bg)
         error = announcer_start(announcer, path);
     if (error == 0 && service->config->arp_bg)
@@ -59,7 +60,7 @@ void address_keep_announcing(struct address_service *service)
     if (service->config->arp_count_refresh > 0)
         address_announce(service, service->config->arp_count_refresh);
     else if (service->config->announce_refresh_ms && link_has_neighbours(&service->link) &&
-             agent_state_path(service->run, "announcer", path, sizeof(path)) == 0 && announcer_alive(path) == 0) {
+             agent_state_path(service->run, "announcer", path, sizeof(path)) == 0 && background_alive(path) == 0) {
         describe_announcer(service, 0, &announcer);
         announce_repeatedly(service, &announcer);
     }
@@ -71,7 +72,7 @@ int address_stop_announcing(struct address_service *service)
     int error = agent_state_path(service->run, "announcer", path, sizeof(path));
 
     if (error == 0)
-        error = announcer_stop(path, deadline_share(service->run->deadline, 50));
+        error = background_stop(path, deadline_share(service->run->deadline, 50));
     if (error == -ETIMEDOUT)
         return address_fail(service, -EIO, "the process that announces %s did not end after SIGKILL", service->ip);
     if (error < 0)

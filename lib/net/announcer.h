@@ -21,18 +21,7 @@ struct announcer {
  * Returns 0, -ETIMEDOUT, or -errno. */
 int announcer_run(const struct announcer *announcer, struct deadline deadline);
 
-/* The same in a detached process that begins after one interval and notes its identity in the state file. Returns 0 or -errno. */
+/* The same in a detached process that begins after one interval and notes its identity in the state file (net/background.h). Returns 0 or -errno. */
 int announcer_start(const struct announcer *announcer, const char *state_path);
-
-/* 1 when the process of the state file is alive, 0 when not, or -errno. */
-int announcer_alive(const char *state_path);
-
-/* Ends the process of the state file, and waits until it has ended; a pid that now belongs to another is left alone. Returns 0 (also where there was none),
- * -ETIMEDOUT, or -errno. */
-int announcer_stop(const char *state_path, struct deadline deadline);
-
-/* Reads a state file's text ("PID START_TICKS"). Pure. Returns 0 or -EBADMSG. */
-struct process_identity;
-int announcer_parse_state(const char *text, struct process_identity *ret);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/process.h"
 #include "net/announcer.h"
+#include "net/background.h"
 #include "net/interface_address.h"
 #include "net/link.h"
 #include "net/routing.h"
@@ -20,7 +21,7 @@ static void parse_text(const uint8_t *data, size_t size)
     char *text = strndup((const char *)data, size);
 
     if (text) {
-        (void)announcer_parse_state(text, &identity);
+        (void)background_parse(text, &identity);
         (void)ip_address_parse(text, &ip);
         (void)ip_prefix_parse(text, AF_INET);
     }

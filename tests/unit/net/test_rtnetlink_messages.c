@@ -4,6 +4,7 @@
 
 #include "base/process.h"
 #include "net/announcer.h"
+#include "net/background.h"
 #include "net/interface_address.h"
 #include "net/link.h"
 #include "net/routing.h"
@@ -169,24 +170,24 @@ static void test_parts(void **state)
     }
 }
 
-static void test_announcer_state(void **state)
+static void test_background_state(void **state)
 {
     static const char *const bad[] = { "", " ", "12", "12 ", "x 1", "12 x", "1 5", "-5 5", "12 5 6", "99999999999 5" };
     struct process_identity identity;
 
     (void)state;
-    assert_int_equal(announcer_parse_state("1234 567", &identity), 0);
+    assert_int_equal(background_parse("1234 567", &identity), 0);
     assert_int_equal(identity.pid, 1234);
     assert_int_equal(identity.start_ticks, 567);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(announcer_parse_state(bad[i], &identity), -EBADMSG);
+        assert_int_equal(background_parse(bad[i], &identity), -EBADMSG);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_address), cmocka_unit_test(test_link),  cmocka_unit_test(test_route),
-        cmocka_unit_test(test_parts),   cmocka_unit_test(test_announcer_state),
+        cmocka_unit_test(test_parts),   cmocka_unit_test(test_background_state),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
