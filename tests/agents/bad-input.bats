@@ -45,7 +45,7 @@ wrong_values() {
 # All that an agent could change: addresses, links, routes, mounts, processes, state files (not the locks of looks at devices).
 node_state() {
   node_run sh -c 'ip -o address; ip -o link; ip route show table all; ip -6 route show table all; cat /proc/self/mounts
-    ps -e -o pid,args | grep -vE " (ps|sh|grep|sort) "; find /run -type f | grep -vE "^/run/(overlay|vigil/child)/" | sort' |
+    ps -e -o pid,args | grep -vE " \\[?(ps|sh|grep|sort)\\>"; find /run -type f | grep -vE "^/run/(overlay|vigil/child)/" | sort' |
     sed -E 's/valid_lft [0-9]+|preferred_lft [0-9]+|expires [0-9]+sec//g' | grep -vE 'ps -e -o|sh -c ip -o'
   find "$BATS_TEST_TMPDIR" -name executed
 }
