@@ -527,12 +527,12 @@ static _noreturn_ void call_in_child(child_function function, void *argument, vo
     _exit(0);
 }
 
-int child_call(child_function function, void *argument, void *reply, size_t reply_size, const char *lock_name,
-               struct deadline deadline)
+int child_call_begin(struct child_call_handle *handle, child_function function, void *argument, void *reply, size_t reply_size,
+                     const char *lock_name)
 {
-    _cleanup_close_ int lock_fd = -1, read_fd = -1, write_fd = -1, pidfd = -1;
-    int result = 0, status, r, pipe_fds[2];
+    _cleanup_close_ int lock_fd = -1, read_fd = -1, write_fd = -1;
     pid_t pid, parent = getpid();
+    int pipe_fds[2];
 
     child_reserve_streams();
     if (lock_name) {
@@ -549,17 +549,38 @@ int child_call(child_function function, void *argument, void *reply, size_t repl
         return -errno;
     if (pid == 0)
         call_in_child(function, argument, reply, reply_size, write_fd, lock_fd, parent);
-    pidfd = pidfd_open(pid, 0);
-    cleanup_close(&write_fd);
-    write_fd = -1;
+    *handle = (struct child_call_handle){
+        .pid = pid,
+        .pidfd = pidfd_open(pid, 0),
+        .read_fd = TAKE_FD(read_fd),
+        .reply = reply,
+        .reply_size = reply_size,
+    };
+    return 0;
+}
 
-    r = receive_all(read_fd, &result, sizeof(result), deadline);
-    if (r == 0 && reply_size > 0)
-        r = receive_all(read_fd, reply, reply_size, deadline);
+int child_call_end(struct child_call_handle *handle, struct deadline deadline)
+{
+    int result = 0, status;
+    int r = receive_all(handle->read_fd, &result, sizeof(result), deadline);
+
+    if (r == 0 && handle->reply_size > 0)
+        r = receive_all(handle->read_fd, handle->reply, handle->reply_size, deadline);
     if (r < 0)
-        (void)kill(pid, SIGKILL);
-    (void)reap(pid, pidfd, deadline_in(r == -ETIMEDOUT ? 20 : KILL_GRACE_MS), &status);
+        (void)kill(handle->pid, SIGKILL);
+    (void)reap(handle->pid, handle->pidfd, deadline_in(r == -ETIMEDOUT ? 20 : KILL_GRACE_MS), &status);
+    cleanup_close(&handle->pidfd);
+    cleanup_close(&handle->read_fd);
     return r < 0 ? r : result;
+}
+
+int child_call(child_function function, void *argument, void *reply, size_t reply_size, const char *lock_name,
+               struct deadline deadline)
+{
+    struct child_call_handle handle;
+    int r = child_call_begin(&handle, function, argument, reply, reply_size, lock_name);
+
+    return r < 0 ? r : child_call_end(&handle, deadline);
 }
 
 int child_detach(int (*function)(void *argument), void *argument, pid_t *ret_pid)

@@ -68,6 +68,19 @@ typedef int (*child_function)(void *argument, void *reply, size_t reply_size);
 int child_call(child_function function, void *argument, void *reply, size_t reply_size, const char *lock_name,
                struct deadline deadline);
 
+/* The same in two steps, so that several children work at once. child_call_begin() returns 0, or -errno as above when no child works now; of each
+ * begun one child_call_end() is to be called, with the deadline, and returns as child_call() does. The reply is filled by the end. */
+struct child_call_handle {
+    pid_t pid;
+    int pidfd;
+    int read_fd;
+    void *reply;
+    size_t reply_size;
+};
+int child_call_begin(struct child_call_handle *handle, child_function function, void *argument, void *reply, size_t reply_size,
+                     const char *lock_name);
+int child_call_end(struct child_call_handle *handle, struct deadline deadline);
+
 /* A child that goes on by itself when this process has ended: forks, detaches (session, /dev/null, no inherited descriptor) and
  * calls function in the child, whose return value is its exit code. Returns 0, the pid through ret_pid (may be NULL), or -errno. */
 int child_detach(int (*function)(void *argument), void *argument, pid_t *ret_pid);

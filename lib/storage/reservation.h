@@ -6,7 +6,8 @@
  * 6.15, 6.16), NVMe (Base Specification 2.0, 7.2 to 7.5, 8.19), maps of device-mapper multipath, and iSCSI from user space.
  *
  * What names a device (a "spec"): a block device (/dev/sdb, /dev/mapper/mpatha, /dev/disk/by-id/..., /dev/nvme0n1; a partition stands for its
- * disk), or an URL iscsi://[USER[%PASSWORD]@]HOST[:PORT]/TARGET/LUN, which is reached without the kernel (libiscsi, opened when it is needed).
+ * disk), another name of a disk that device_name_parse() takes (WWN=..., UUID=...), or an URL as iscsi_url.h has it
+ * (iscsi://HOST[:PORT]/TARGET/LUN), which is reached without the kernel (libiscsi, opened when it is needed).
  * A logical volume stands on several disks and is refused: name each (reservation_disks_below() finds them).
  *
  * Everything here talks to the device and can hang in the kernel when that hangs. Whoever must not hang calls in a child: reservation_call()

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VIGIL_STORAGE_RESERVATION_GUARD_H
+#define VIGIL_STORAGE_RESERVATION_GUARD_H
+/*
+ * The list of guarded devices: one small file each in VIGIL_RUNDIR/guard, so that a restart of the node, which is what the guard causes, clears it.
+ *
+ *     vigil-guard 1
+ *     owner NAME
+ *     key 0x0123456789abcdef
+ *     wwid naa.6001405...
+ *     device /dev/mapper/mpatha
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "storage/reservation.h"
+
+#define RESERVATION_GUARD_FOLDER VIGIL_RUNDIR "/guard"
+enum { RESERVATION_GUARDED_MAXIMUM = 256 };
+
+struct reservation_guarded {
+    char owner[256];
+    char device[1024];
+    char wwid[128]; /* "" where it was not known */
+    uint64_t key;
+};
+
+/* Reads the text of a file of the list. Returns 0, or -EBADMSG (*ret is untouched). Pure. */
+int reservation_guarded_parse(const char *text, size_t length, struct reservation_guarded *ret);
+
+/* Reads the whole list into fresh memory that the caller frees. Returns how many there are (0 where there is no folder), -EBADMSG where a file of it
+ * is damaged, -E2BIG, or -errno. */
+int reservation_guarded_read(struct reservation_guarded **ret);
+
+enum reservation_guard_verdict {
+    GUARD_KEPT,    /* the key is registered, and a reservation keeps the others out */
+    GUARD_LOST,    /* read, and absent; or another device stands behind the name: this node was fenced */
+    GUARD_UNKNOWN, /* could not be read: no path, no answer */
+};
+
+/* What a look at a guarded device comes to. Pure. */
+enum reservation_guard_verdict reservation_guard_judge(const struct reservation_guarded *guarded, const struct reservation_answer *answer,
+                                                       const struct reservation_state *state);
+
+#endif

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit.h"
+
+#include <sys/sysmacros.h>
+
+#include "base/deadline.h"
+#include "fake_array.h"
+#include "storage/reservation_backend.h"
+#include "storage/reservation_guard.h"
+#include "storage/scsi_reservation.h"
+
+#define OWN UINT64_C(0x5612345600000001)
+#define VICTIM UINT64_C(0x5612345600000002)
+#define WERO RESERVATION_WRITE_EXCLUSIVE_REGISTRANTS
+#define SOON deadline_in(5000)
+
+/* A map with paths /dev/fakeN, from first on. */
+static struct reservation_device *open_map(unsigned int first, unsigned int paths)
+{
+    struct reservation_device *device = calloc(1, sizeof(*device));
+
+    assert_non_null(device);
+    device->fd = -1;
+    device->operations = &reservation_over_multipath;
+    device->open_path = fake_array_open;
+    device->identity.transport = RESERVATION_MULTIPATH;
+    device->identity.paths = device->identity.paths_alive = paths;
+    for (unsigned int i = 0; i < paths; i++) {
+        (void)snprintf(device->paths[i].path, sizeof(device->paths[i].path), "/dev/fake%u", first + i);
+        device->paths[i].number = makedev(240, first + i);
+        device->paths[i].alive = true;
+    }
+    return device;
+}
+
+/* A disk with one path. */
+static struct reservation_device *open_disk(unsigned int nexus)
+{
+    struct reservation_device *device = open_map(nexus, 1);
+
+    device->operations = &reservation_over_scsi;
+    assert_int_equal(fake_array_open(device->paths[0].path, &device->transport), 0);
+    return device;
+}
+
+static void register_all(struct reservation_device *device, uint64_t key)
+{
+    struct reservation_paths paths;
+
+    assert_int_equal(reservation_register(device, key, RESERVATION_APTPL_TRY, SOON, &paths), 0);
+    assert_int_equal(paths.done + paths.dead, paths.total);
+}
+
+static unsigned int count_key(struct reservation_device *device, uint64_t key)
+{
+    struct reservation_state state;
+
+    assert_int_equal(reservation_read(device, SOON, &state), 0);
+    return reservation_state_count(&state, key);
+}
+
+/* ---- one path ----------------------------------------------------------------------------------------------------- */
+
+static void test_life_cycle(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_disk(0), *victim = open_disk(1);
+    struct reservation_state state;
+    char text[256];
+
+    (void)unused;
+    assert_int_equal(reservation_reserve(own, OWN, WERO, SOON), -RESERVATION_CONFLICT); /* not registered */
+    register_all(own, OWN);
+    register_all(victim, VICTIM);
+    assert_int_equal(reservation_reserve(victim, VICTIM, WERO, SOON), 0);
+    assert_int_equal(reservation_reserve(own, OWN, WERO, SOON), -RESERVATION_CONFLICT); /* another's */
+    assert_int_equal(reservation_read(own, SOON, &state), 0);
+    assert_int_equal(state.key_count, 2);
+    assert_true(state.holder == VICTIM && state.type == WERO);
+    assert_int_equal(reservation_preempt(own, OWN, VICTIM, WERO, true, SOON), 0);
+    assert_int_equal(reservation_read(own, SOON, &state), 0);
+    assert_int_equal(reservation_state_count(&state, VICTIM), 0);
+    assert_true(state.holder == OWN);
+    assert_string_equal(reservation_state_format(&state, text, sizeof(text)),
+                        "generation 3, holder 0x5612345600000001 (write-exclusive-registrants-only), keys 0x5612345600000001");
+    assert_int_equal(reservation_preempt(own, OWN, VICTIM, WERO, true, SOON), 0); /* gone already */
+    assert_int_equal(reservation_release(own, OWN, WERO, SOON), 0);
+    assert_int_equal(reservation_unregister(own, OWN, SOON), 0);
+    assert_int_equal(reservation_unregister(own, OWN, SOON), 0);
+    assert_int_equal(array->keys[0], 0);
+}
+
+static void test_not_registered_cannot_preempt(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_disk(0), *victim = open_disk(1);
+
+    (void)unused;
+    register_all(victim, VICTIM);
+    assert_int_equal(reservation_preempt(own, OWN, VICTIM, WERO, true, SOON), -RESERVATION_CONFLICT);
+    assert_true(array->keys[1] == VICTIM);
+    assert_int_equal(reservation_preempt(own, OWN, OWN, WERO, true, SOON), -EINVAL);
+    assert_int_equal(reservation_preempt(own, OWN, 0, WERO, true, SOON), -EINVAL);
+}
+
+static void test_unit_attentions(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_disk(0);
+    struct reservation_state state;
+
+    (void)unused;
+    array->attentions[0] = 3;
+    register_all(own, OWN);
+    array->attentions[0] = 3;
+    assert_int_equal(reservation_read(own, SOON, &state), 0);
+    array->attentions[0] = 1000;
+    assert_int_equal(reservation_read(own, SOON, &state), -RESERVATION_UNIT_ATTENTION);
+}
+
+static void test_aptpl(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_disk(0);
+    struct reservation_paths paths;
+
+    (void)unused;
+    assert_int_equal(reservation_register(own, OWN, RESERVATION_APTPL_TRY, SOON, &paths), 0);
+    assert_true(paths.aptpl);
+    array->refuses_aptpl = true;
+    assert_int_equal(reservation_register(own, OWN, RESERVATION_APTPL_DEMAND, SOON, &paths), -RESERVATION_APTPL_REFUSED);
+    assert_int_equal(reservation_register(own, OWN, RESERVATION_APTPL_TRY, SOON, &paths), 0);
+    assert_false(paths.aptpl);
+    assert_int_equal(reservation_register(own, OWN, RESERVATION_APTPL_OFF, SOON, &paths), 0);
+}
+
+/* What does not tell is never "absent". */
+static void test_no_answer(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_disk(0);
+    struct reservation_capabilities capabilities;
+    struct reservation_paths paths;
+    struct reservation_state state;
+
+    (void)unused;
+    register_all(own, OWN);
+    for (array->cut = 1; array->cut <= 32; array->cut++)
+        assert_int_equal(reservation_read(own, SOON, &state), -RESERVATION_MALFORMED);
+    assert_int_equal(reservation_read_capabilities(own, SOON, &capabilities), -RESERVATION_MALFORMED);
+    array->cut = 0;
+    assert_int_equal(reservation_read_capabilities(own, SOON, &capabilities), 0);
+    assert_true(capabilities.aptpl && capabilities.types & 1U << WERO);
+    array->dead[0] = true;
+    assert_int_equal(reservation_read(own, SOON, &state), -RESERVATION_TRANSPORT);
+    array->dead[0] = false;
+    array->has_reservations = false;
+    assert_int_equal(reservation_read(own, SOON, &state), -RESERVATION_NOT_SUPPORTED);
+    array->has_reservations = true;
+    array->full = true;
+    array->keys[0] = 0;
+    assert_int_equal(reservation_register(own, OWN, RESERVATION_APTPL_TRY, SOON, &paths), -RESERVATION_FULL);
+    assert_int_equal(paths.first_error, -RESERVATION_FULL);
+}
+
+static void test_many_registrants(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_disk(0);
+    struct reservation_state state;
+    char text[64];
+
+    (void)unused;
+    for (int i = 0; i < 64; i++)
+        array->keys[i] = UINT64_C(0x5612345600000001) + (uint64_t)i;
+    assert_int_equal(reservation_read(own, SOON, &state), 0);
+    assert_int_equal(state.key_count, 64);
+    assert_int_equal(reservation_preempt(own, OWN, OWN + 63, WERO, true, SOON), 0);
+    assert_int_equal(count_key(own, OWN + 63), 0);
+    assert_int_equal(count_key(own, OWN + 62), 1);
+    assert_string_equal(strrchr(reservation_state_format(&state, text, sizeof(text)), 'x') ? text + strlen(text) - 3 : "", "...");
+}
+
+/* ---- multipath ---------------------------------------------------------------------------------------------------- */
+
+static void test_map_registers_every_path(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 4), *victim = open_map(4, 4);
+
+    (void)unused;
+    register_all(own, OWN);
+    register_all(victim, VICTIM);
+    assert_int_equal(count_key(own, OWN), 4);
+    assert_int_equal(reservation_reserve(victim, VICTIM, WERO, SOON), 0);
+    array->preempts = 0;
+    assert_int_equal(reservation_preempt(own, OWN, VICTIM, WERO, true, SOON), 0);
+    assert_int_equal(array->preempts, 1); /* once a map */
+    assert_int_equal(count_key(own, VICTIM), 0);
+    assert_int_equal(count_key(own, OWN), 4);
+    assert_int_equal(reservation_unregister(own, OWN, SOON), 0);
+    assert_int_equal(count_key(victim, OWN), 0);
+}
+
+static void test_map_dead_path(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 3), *victim = open_map(4, 1);
+    struct reservation_paths paths;
+
+    (void)unused;
+    register_all(victim, VICTIM);
+    array->dead[0] = true;
+    own->paths[1].alive = false;
+    assert_int_equal(reservation_register(own, OWN, RESERVATION_APTPL_TRY, SOON, &paths), 0);
+    assert_int_equal(paths.total, 3);
+    assert_int_equal(paths.done, 1);
+    assert_int_equal(paths.dead, 2);
+    assert_int_equal(reservation_preempt(own, OWN, VICTIM, WERO, true, SOON), 0);
+    assert_int_equal(count_key(own, VICTIM), 0);
+    array->dead[2] = true;
+    assert_int_equal(reservation_register(own, OWN, RESERVATION_APTPL_TRY, SOON, &paths), -RESERVATION_TRANSPORT);
+}
+
+static void test_map_hung_path(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 2);
+    struct reservation_state state;
+    uint64_t began = deadline_now_ms();
+
+    (void)unused;
+    register_all(own, OWN);
+    array->hangs[0] = true;
+    assert_int_equal(reservation_read(own, deadline_in(1000), &state), 0);
+    assert_int_equal(reservation_state_count(&state, OWN), 2);
+    assert_true(deadline_now_ms() - began < 4000);
+    array->hangs[0] = false;
+}
+
+static void test_map_identity(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 3);
+    _cleanup_text_buffer_ struct text_buffer why = { 0 };
+
+    (void)unused;
+    array->dead[1] = true;
+    assert_int_equal(reservation_identify_paths(own, SOON, &why), 0);
+    assert_string_equal(own->identity.wwid, "naa.60014050000000000000000000000001");
+    assert_int_equal(own->identity.paths_alive, 2);
+    own->paths[1].alive = true;
+    array->dead[1] = false;
+    (void)snprintf(array->naa_of[2], sizeof(array->naa_of[2]), "60014050000000000000000000000002");
+    assert_int_equal(reservation_identify_paths(own, SOON, &why), -RESERVATION_OTHER_DEVICE);
+    assert_non_null(strstr(why.text, "60014050000000000000000000000002"));
+}
+
+static void test_map_joins_new_path(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 2);
+    struct reservation_paths paths;
+    unsigned int commands;
+
+    (void)unused;
+    assert_int_equal(reservation_join(own, OWN, SOON, &paths), -RESERVATION_CONFLICT); /* fenced: never joins again by itself */
+    assert_int_equal(array->keys[0] | array->keys[1], 0);
+    array->keys[0] = OWN;
+    assert_int_equal(reservation_join(own, OWN, SOON, &paths), 0);
+    assert_int_equal(paths.done, 2);
+    assert_int_equal(count_key(own, OWN), 2);
+    commands = array->commands;
+    assert_int_equal(reservation_join(own, OWN, SOON, &paths), 0);
+    assert_int_equal(array->commands - commands, 2);
+}
+
+/* This host is fenced between the look and the registration. */
+static void test_map_join_races_with_fencing(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 2);
+    struct reservation_paths paths;
+
+    (void)unused;
+    array->keys[0] = OWN;
+    own->paths[0].alive = true;
+    array->fenced_by_join = 1;
+    (void)reservation_join(own, OWN, SOON, &paths);
+    assert_int_equal(array->keys[1], 0);
+}
+
+/* A path that died keeps its registration on the array; the one that lives removes it. */
+static void test_unregister_with_dead_path(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 2);
+
+    (void)unused;
+    register_all(own, OWN);
+    assert_int_equal(reservation_reserve(own, OWN, WERO, SOON), 0);
+    own->paths[0].alive = false;
+    own->identity.paths_alive = 1;
+    assert_int_equal(reservation_unregister(own, OWN, SOON), 0);
+    assert_int_equal(array->keys[0] | array->keys[1], 0);
+}
+
+/* ---- guard -------------------------------------------------------------------------------------------------------- */
+
+static void test_guard_verdict(void **unused)
+{
+    const struct reservation_guarded guarded = { .key = OWN, .wwid = "naa.60014050000000000000000000000001", .device = "/dev/sdb" };
+    struct reservation_answer answer = { .identity = { .wwid = "naa.60014050000000000000000000000001" } };
+    struct reservation_state state = { .key_count = 1, .keys = { OWN } };
+
+    (void)unused;
+    assert_int_equal(reservation_guard_judge(&guarded, &answer, &state), GUARD_KEPT);
+    state.keys[0] = VICTIM;
+    assert_int_equal(reservation_guard_judge(&guarded, &answer, &state), GUARD_LOST);
+    answer.error = -ETIMEDOUT;
+    assert_int_equal(reservation_guard_judge(&guarded, &answer, &state), GUARD_UNKNOWN);
+    answer.error = 0;
+    state.keys[0] = OWN;
+    (void)snprintf(answer.identity.wwid, sizeof(answer.identity.wwid), "naa.60014050000000000000000000000009");
+    assert_int_equal(reservation_guard_judge(&guarded, &answer, &state), GUARD_LOST);
+}
+
+static void test_guard_list(void **unused)
+{
+    _cleanup_free_ struct reservation_guarded *list = NULL, *none = NULL;
+
+    (void)unused;
+    assert_int_equal(reservation_guarded_read(&none), 0);
+    assert_int_equal(reservation_guard("data", "/dev/mapper/a", OWN, "naa.6"), 0);
+    assert_int_equal(reservation_guard("data", "/dev/mapper/a", OWN, "naa.6"), 0);
+    assert_int_equal(reservation_guard("other", "/dev/mapper/a", VICTIM, ""), 0);
+    assert_int_equal(reservation_guard("bad\nowner", "/dev/mapper/a", VICTIM, ""), -EINVAL);
+    assert_int_equal(reservation_guarded_read(&list), 2);
+    assert_string_equal(list[0].device, "/dev/mapper/a");
+    assert_int_equal(reservation_unguard("data", "/dev/mapper/a"), 0);
+    assert_int_equal(reservation_unguard("data", "/dev/mapper/a"), 0);
+    free(list);
+    assert_int_equal(reservation_guarded_read(&list), 1);
+    assert_string_equal(list[0].owner, "other");
+    assert_true(list[0].key == VICTIM);
+}
+
+static int private_folders(void **state)
+{
+    (void)state;
+    return unit_private_folders(VIGIL_RUNDIR, VIGIL_STATEDIR);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_life_cycle),
+        cmocka_unit_test(test_not_registered_cannot_preempt),
+        cmocka_unit_test(test_unit_attentions),
+        cmocka_unit_test(test_aptpl),
+        cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_many_registrants),
+        cmocka_unit_test(test_map_registers_every_path),
+        cmocka_unit_test(test_map_dead_path),
+        cmocka_unit_test(test_map_hung_path),
+        cmocka_unit_test(test_map_identity),
+        cmocka_unit_test(test_map_joins_new_path),
+        cmocka_unit_test(test_map_join_races_with_fencing),
+        cmocka_unit_test(test_unregister_with_dead_path),
+        cmocka_unit_test(test_guard_verdict),
+        cmocka_unit_test(test_guard_list),
+    };
+
+    return cmocka_run_group_tests(tests, private_folders, NULL);
+}
