@@ -7,6 +7,8 @@
   POST disk         {cloud, zone?, size?, multi_attach?, state?, attached?: instance, device?, open?, id?}
   POST eip, havip, route-table, group             see below
   POST set          {cloud, kind, id, fields}     changes fields by hand, at once, as an operator (or fate) would
+  POST power        {cloud, id, action}           off, on or terminate, as from the cloud's console
+  POST release      {cloud, id}                   the guest gives a disk free that it had open
   POST faults       [rule ...] or {seed, rate, kinds, count}      see sim_faults.py; DELETE faults: none any more
   POST wait         {cloud, kind, id, field, value, seconds}      waits for a state
   POST quiet        {seconds}                     waits until no change is under way
@@ -144,6 +146,14 @@ class Control:
             if isinstance(fields.get(name), list):
                 fields[name] = tuple(tuple(item) if isinstance(item, list) else item for item in fields[name])
         thing.set(**fields)
+        return {}
+
+    def post_power(self, value, words):
+        """As from the cloud's console: action is off, on or terminate."""
+        instance = self.world.get(value["cloud"], "instance", value["id"])
+        call = {"off": lambda: self.world.stop_instance(instance, True), "on": lambda: self.world.start_instance(instance),
+                "terminate": lambda: self.world.terminate_instance(instance)}[value["action"]]
+        call()
         return {}
 
     def post_release(self, value, words):

@@ -224,7 +224,9 @@ class World:
         if not self._current(instance, operation):
             return
         with self.lock:
-            instance.set(state="running" if not self.settings["hooks"] else "pending")
+            if not self.settings["hooks"]:
+                instance.set(state="running")
+                return
         if self.run_hook("start", instance):
             with self.lock:
                 if self._current(instance, operation):

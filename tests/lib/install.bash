@@ -19,10 +19,16 @@ install_names() {
   done | sort -u
 }
 
-# Prints those of the named packages that are not installed.
+# Prints those of the named packages that are not installed. "NAME(COMMAND)" is not needed where the command is there already, from wherever.
 install_missing() {
   local name status
   for name in "$@"; do
+    case $name in
+    *"("*")")
+      status=${name#*(}
+      ! command -v "${status%)}" >/dev/null 2>&1 || continue
+      name=${name%%(*} ;;
+    esac
     # shellcheck disable=SC2016 # dpkg-query's own variable
     status=$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) || status=
     [ "$status" = installed ] || echo "$name"
