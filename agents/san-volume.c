@@ -2,7 +2,7 @@
 /*
  * san-volume: a file system on a shared device, as one resource made of layers (storage/volume.h).
  *
- * Running means: the mount point shows the file system of this very device, as writable as asked, and the kernel still has the device; with
+ * Running means: the LUNs are there and reserved for this node where that is asked for, the mount point shows the file system of this very device, as writable as asked, and the kernel still has the device; with
  * OCF_CHECK_LEVEL 10 the device also answers a read at a random place, with 20 a file on it can be written and read back.
  *
  * Stop has succeeded when no mount of it is left in the mount table and the kernel lets the device be opened exclusively: a mount in
@@ -14,24 +14,43 @@
 
 #include "agent/agent.h"
 #include "base/file.h"
+#include "cluster/fence_history.h"
+#include "cluster/holder_record.h"
+#include "cluster/membership.h"
 #include "cluster/quorum.h"
+#include "storage/iscsi_session.h"
 #include "storage/mount_release.h"
+#include "storage/reservation.h"
+#include "storage/storage_call.h"
 #include "storage/volume.h"
 
 /* Corosync answers within milliseconds; while it forms a membership, within a few seconds. */
 #define QUORUM_LIMIT_MS 5000
+#define CLUSTER_LIMIT_MS 10000
 
 enum quorum_policy { QUORUM_REQUIRE, QUORUM_IGNORE };
+enum last_holder_policy { LAST_HOLDER_AUTO, LAST_HOLDER_REQUIRE, LAST_HOLDER_IGNORE };
 
 static const char *const fsck_policies[] = { "auto", "force", "no", NULL };
 static const char *const quorum_policies[] = { "require", "ignore", NULL };
 static const char *const force_policies[] = { "true", "safe", "false", "yes", "no", "on", "off", "1", "0", NULL };
 
+static const char *const last_holder_policies[] = { "auto", "require", "ignore", NULL };
+static const char *const discovery_methods[] = { "sendtargets", "static", NULL };
+static const char *const multipath_policies[] = { "auto", "require", "no", NULL };
+/* The types that let every registered path of a node in; the index is a row of reservation_types. */
+static const char *const reservation_names[] = { "none", "write-exclusive-registrants-only", "exclusive-access-registrants-only",
+                                                 "write-exclusive-all-registrants", "exclusive-access-all-registrants", NULL };
+static const enum reservation_type reservation_types[] = { RESERVATION_NONE, RESERVATION_WRITE_EXCLUSIVE_REGISTRANTS,
+                                                           RESERVATION_EXCLUSIVE_ACCESS_REGISTRANTS, RESERVATION_WRITE_EXCLUSIVE_ALL,
+                                                           RESERVATION_EXCLUSIVE_ACCESS_ALL };
+
+/* A device, or a file system of a server: "server:/export", "//server/share". */
 static int check_device(const char *text, struct text_buffer *why)
 {
     struct device_name name;
 
-    if (device_name_parse(text, &name) == 0)
+    if (device_name_parse(text, &name) == 0 || strstr(text, ":/"))
         return 0;
     text_buffer_printf(why, "an absolute path is wanted, or UUID=, LABEL=, PARTUUID=, PARTLABEL= or WWN= with a value");
     return -EINVAL;
@@ -59,14 +78,70 @@ static int check_signals(const char *text, struct text_buffer *why)
     return 0;
 }
 
-/* Storage on the network is not a device of this node; those layers are not part of this agent yet. */
+static int check_disks(const char *text, struct text_buffer *why)
+{
+    struct device_name name;
+    const char *word;
+    char one[512];
+    size_t length;
+
+    while (text_next_word(&text, " ,\t", &word, &length)) {
+        if (text_format(one, sizeof(one), "%.*s", (int)length, word) >= 0 && device_name_parse(one, &name) == 0)
+            continue;
+        text_buffer_printf(why, "names of LUNs are wanted, separated by blanks, best as WWN=...");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int check_portals(const char *text, struct text_buffer *why)
+{
+    struct iscsi_portal portals[ISCSI_PORTALS_MAX];
+
+    if (iscsi_portals_parse(text, portals) > 0)
+        return 0;
+    text_buffer_printf(why, "addresses such as 192.0.2.1 or [2001:db8::1]:3260 are wanted, separated by blanks, at most %d", ISCSI_PORTALS_MAX);
+    return -EINVAL;
+}
+
+/* RFC 3720 3.2.6.3: letters, digits, '.', '-', ':'. */
+static int check_target(const char *text, struct text_buffer *why)
+{
+    if (strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:_") == strlen(text) && strlen(text) < 224 && text[0] != '.' &&
+        text[0] != '-')
+        return 0;
+    text_buffer_printf(why, "an iSCSI name is wanted, such as iqn.2001-04.com.example:storage");
+    return -EINVAL;
+}
+
+static int check_key(const char *text, struct text_buffer *why)
+{
+    uint64_t key;
+
+    if (reservation_key_parse(text, strlen(text), &key) == 0)
+        return 0;
+    text_buffer_printf(why, "1 to 16 hexadecimal digits are wanted, not all zero");
+    return -EINVAL;
+}
+
+/* LVM's own rule (lvm(8), VALID NAMES); a leading hyphen would be an option. */
+static int check_lvm_name(const char *text, struct text_buffer *why)
+{
+    if (strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+_.-") == strlen(text) && text[0] != '-' && strlen(text) < 128 &&
+        !text_equal(text, ".") && !text_equal(text, ".."))
+        return 0;
+    text_buffer_printf(why, "a name of LVM is wanted: letters, digits and + _ . -");
+    return -EINVAL;
+}
+
+/* Network file systems that no layer here knows. */
 static int check_type(const char *text, struct text_buffer *why)
 {
-    static const char *const network[] = { "nfs", "nfs4", "cifs", "smb3", "smbfs", "glusterfs", "ceph", "efs", "9p" };
+    static const char *const network[] = { "smbfs", "glusterfs", "ceph", "efs", "9p" };
 
     for (size_t i = 0; i < ARRAY_SIZE(network); i++) {
         if (text_equal(text, network[i])) {
-            text_buffer_printf(why, "a file system on a block device is wanted (ext4, xfs, btrfs, ...); network file systems are not managed by this agent");
+            text_buffer_printf(why, "a file system on a block device (ext4, xfs, btrfs, ...), nfs, nfs4, cifs or smb3 is wanted; others are not managed by this agent");
             return -EINVAL;
         }
     }
@@ -83,12 +158,14 @@ static const struct param params[] = {
     { "device", PARAM_TEXT(struct volume_config, device), .required = true, .check = check_device,
       .shortdesc = "block device, by any stable name",
       .longdesc = "UUID=..., LABEL=... (of the file system), PARTUUID=..., PARTLABEL=... (of the partition), WWN=... (of the disk), or an absolute path, best one "
-                  "below /dev/disk or /dev/mapper. Tags are verified by reading the disk. With options=bind: the folder that is mounted elsewhere." },
+                  "below /dev/disk or /dev/mapper. Tags are verified by reading the disk. With options=bind: the folder that is mounted elsewhere. With fstype=nfs, nfs4: "
+                  "server:/export; cifs, smb3: //server/share." },
     { "directory", PARAM_PATH(struct volume_config, directory), .required = true, .unique_group = "directory",
       .shortdesc = "mount point", .longdesc = "Made when it is missing." },
     { "fstype", PARAM_TEXT(struct volume_config, type), .check = check_type,
       .shortdesc = "type of the file system",
-      .longdesc = "ext4, xfs, btrfs and other types of block devices. A device that holds another type is not mounted. Without it, what is found on the device." },
+      .longdesc = "ext4, xfs, btrfs and other types of block devices. A device that holds another type is not mounted. Without it, what is found on the device. "
+                  "nfs, nfs4, cifs, smb3: a file system of a server." },
     { "options", PARAM_TEXT(struct volume_config, options), .shortdesc = "mount options, as mount -o takes them" },
     { "run_fsck", PARAM_CHOICE(struct volume_config, fsck), .choices = fsck_policies, .default_value = "auto", .aliases = NAMES("fsck"),
       .shortdesc = "file system check before the mount",
@@ -115,6 +192,65 @@ static const struct param params[] = {
       .shortdesc = "time between two rounds of signals" },
     { "fast_stop", PARAM_BOOLEAN(struct volume_config, fast_stop), .default_value = "no", .reloadable = true, .advanced = true,
       .shortdesc = "give users 6 seconds in all, not the whole stop time" },
+    { "disks", PARAM_TEXT(struct volume_config, disks), .check = check_disks, .aliases = NAMES("devs"),
+      .shortdesc = "LUNs below the volume, separated by blanks",
+      .longdesc = "Best as WWN=..., which is verified by asking the LUN. Multipath, reservation and the wait for the LUNs work on these; needed where device does not name "
+                  "the LUN itself (a logical volume, a partition, a UUID)." },
+    { "rescan", PARAM_BOOLEAN(struct volume_config, rescan), .default_value = "yes",
+      .shortdesc = "have iSCSI, Fibre Channel and SAS adapters look for new LUNs where one is missing at a start" },
+    { "multipath", PARAM_CHOICE(struct volume_config, multipath), .choices = multipath_policies, .default_value = "auto",
+      .shortdesc = "whether the LUNs must be multipath maps",
+      .longdesc = "require: a start waits for each LUN's map. auto: as require where paths_required or paths_expected is more than 1; else a map is watched where there is one. no: "
+                  "paths are not looked at." },
+    { "paths_required", PARAM_INTEGER(struct volume_config, paths_required), .default_value = "1", .minimum = 1, .maximum = 64, .reloadable = true,
+      .shortdesc = "a start needs so many working paths to each LUN" },
+    { "paths_expected", PARAM_INTEGER(struct volume_config, paths_expected), .default_value = "0", .minimum = 0, .maximum = 64, .reloadable = true,
+      .shortdesc = "with fewer paths the volume is degraded (code 190)", .longdesc = "0: as many as the start found." },
+    { "portals", PARAM_TEXT(struct volume_config, portals), .check = check_portals, .aliases = NAMES("portal"),
+      .shortdesc = "iSCSI portals of the array, separated by blanks",
+      .longdesc = "ADDRESS[:PORT]; IPv6 addresses in brackets where a port follows. A start logs in to each." },
+    { "target", PARAM_TEXT(struct volume_config, target), .check = check_target, .shortdesc = "name of the iSCSI target (iqn....)" },
+    { "discovery", PARAM_CHOICE(struct volume_config, discovery), .choices = discovery_methods, .default_value = "sendtargets", .aliases = NAMES("discovery_type"),
+      .shortdesc = "how the target's portals are found",
+      .longdesc = "sendtargets: a portal is asked, and every portal that it names is used, too. static: the portals that are given, without asking." },
+    { "chap_username", PARAM_TEXT(struct volume_config, chap_username), .shortdesc = "name with which this node logs in (CHAP)" },
+    { "chap_password_file", PARAM_PATH(struct volume_config, chap_password_file), .shortdesc = "file with its password in the first line, readable by root alone" },
+    { "chap_username_in", PARAM_TEXT(struct volume_config, chap_username_in), .advanced = true,
+      .shortdesc = "name with which the target proves itself (mutual CHAP)" },
+    { "chap_password_in_file", PARAM_PATH(struct volume_config, chap_password_in_file), .advanced = true, .shortdesc = "file with the target's password" },
+    { "login_timeout", PARAM_DURATION(struct volume_config, login_timeout_ms), .default_value = "20", .minimum = 1000, .maximum = 3600000, .advanced = true,
+      .shortdesc = "how long a start waits for an iSCSI session" },
+    { "logout", PARAM_BOOLEAN(struct volume_config, logout), .default_value = "no", .advanced = true,
+      .shortdesc = "end the iSCSI sessions to the target when the volume is stopped",
+      .longdesc = "Only where nothing else on this node uses the target." },
+    { "recover_sessions", PARAM_BOOLEAN(struct volume_config, recover_sessions), .default_value = "yes", .aliases = NAMES("try_recovery"), .advanced = true, .reloadable = true,
+      .shortdesc = "log in again, beside a monitor, where a session is missing" },
+    { "reservation", PARAM_CHOICE(struct volume_config, reservation), .choices = reservation_names, .default_value = "none", .aliases = NAMES("reservation_type"),
+      .shortdesc = "persistent reservation that is held on the LUNs",
+      .longdesc = "With write-exclusive-registrants-only, the usual one, a node whose registration was removed cannot write, whatever it believes. SCSI-3 and NVMe. Stays at a stop, so "
+                  "that a node which was fenced and wakes up is still kept out; see release_reservation." },
+    { "reservation_key", PARAM_TEXT(struct volume_config, reservation_key), .check = check_key, .advanced = true,
+      .shortdesc = "this node's key, hexadecimal",
+      .longdesc = "Without it, made of the cluster's name and the node's id, as fence_vigil_reservation makes it. It must differ from node to node." },
+    { "release_reservation", PARAM_BOOLEAN(struct volume_config, release_reservation), .default_value = "no", .advanced = true,
+      .shortdesc = "give reservation and registration back when the volume is stopped",
+      .longdesc = "Until another node takes it, the array then refuses nobody: not a node either that was fenced while it hung, and goes on." },
+    { "preempt_unknown", PARAM_BOOLEAN(struct volume_config, preempt_unknown), .default_value = "no", .advanced = true,
+      .shortdesc = "take a reservation from a key that is of no node of this cluster",
+      .longdesc = "Only when it is known whose it was, and that it is gone for good." },
+    { "last_holder", PARAM_CHOICE(struct volume_config, last_holder), .choices = last_holder_policies, .default_value = "auto",
+      .shortdesc = "whether the node that had the volume last must have released it or been fenced",
+      .longdesc = "require: the cluster keeps a record of who has the volume (attribute vigil-holder-RESOURCE), and a start is refused while the node of the record "
+                  "has neither released it nor been fenced since. auto: as require with a reservation or a volume_group, else ignore. ignore: not asked." },
+    { "volume_group", PARAM_TEXT(struct volume_config, volume_group), .check = check_lvm_name, .aliases = NAMES("vgname", "volgrpname"),
+      .shortdesc = "LVM volume group that is activated on this node alone",
+      .longdesc = "It must bear the system ID of a node (global/system_id_source in lvm.conf); a start takes it over. device names the logical volume that is mounted." },
+    { "logical_volume", PARAM_TEXT(struct volume_config, logical_volume), .check = check_lvm_name, .aliases = NAMES("lvname"),
+      .shortdesc = "activate this logical volume only", .longdesc = "Without it, all of the group." },
+    { "partial_activation", PARAM_BOOLEAN(struct volume_config, partial_activation), .default_value = "false", .advanced = true,
+      .shortdesc = "activate the volume group also where a physical volume is missing" },
+    { "credentials", PARAM_PATH(struct volume_config, credentials), .advanced = true,
+      .shortdesc = "file with user name and password for a CIFS share, as mount.cifs reads it, readable by root alone" },
     { "force_clones", PARAM_BOOLEAN(struct volume_config, force_clones), .default_value = "false", .advanced = true,
       .shortdesc = "allow a clone of a local file system",
       .longdesc = "Only where each node has a device of its own under the same name. A clone on one shared device destroys the file system." },
@@ -163,7 +299,14 @@ static enum ocf_code check_config(struct agent_run *run, const void *config)
 
     if (r < 0)
         return agent_fail(run, OCF_ERR_CONFIGURED, "%s", reason(&volume, r));
-    if (run->clone && !asked->force_clones && !volume.bind)
+    if (!asked->portals != !asked->target)
+        return agent_fail(run, OCF_ERR_CONFIGURED, "portals and target of an iSCSI login are given together, or not at all");
+    if (!asked->chap_username != !asked->chap_password_file || !asked->chap_username_in != !asked->chap_password_in_file ||
+        (asked->chap_username_in && !asked->chap_username))
+        return agent_fail(run, OCF_ERR_CONFIGURED, "CHAP needs chap_username with chap_password_file, and for the target's own proof chap_username_in with chap_password_in_file");
+    if (asked->logical_volume && !asked->volume_group)
+        return agent_fail(run, OCF_ERR_CONFIGURED, "logical_volume %s is given without its volume_group", asked->logical_volume);
+    if (run->clone && !asked->force_clones && !volume.bind && !volume.network)
         return agent_fail(run, OCF_ERR_CONFIGURED, "%s on %s would run as a clone, which destroys a local file system: remove the clone, or set force_clones=true where every node has a device of its own",
                           asked->type ? asked->type : "a file system", asked->device);
     return OCF_SUCCESS;
@@ -174,7 +317,14 @@ struct call {
     struct volume_config config;
     struct volume volume;
     char state_path[PATH_MAX];
+    char marker_path[PATH_MAX]; /* there while this node's name stands in the cluster's record */
     struct utsname host;
+    /* What is known of the cluster, asked at most once, and only by who needs it. */
+    struct volume_authority authority;
+    struct cluster_view view;
+    int view_error; /* 0 while not asked, 1 when view is valid, -errno */
+    struct holder_record record;
+    bool record_known;
 };
 
 static void call_end(struct call *call)
@@ -184,12 +334,200 @@ static void call_end(struct call *call)
 }
 #define _cleanup_call_ _cleanup_(call_end)
 
+/* ---- what the layers must be told of the cluster ------------------------------------------------------------------------------------ */
+
+static bool asks_last_holder(const struct call *call)
+{
+    const struct volume_config *config = &call->config;
+
+    if (config->last_holder == LAST_HOLDER_AUTO)
+        return config->quorum == QUORUM_REQUIRE && (config->reservation != RESERVATION_NONE || config->volume_group);
+    return config->last_holder == LAST_HOLDER_REQUIRE;
+}
+
+static struct deadline cluster_deadline(const struct volume *volume)
+{
+    return deadline_within(volume->deadline, CLUSTER_LIMIT_MS);
+}
+
+static int read_view(struct call *call)
+{
+    if (call->view_error == 0) {
+        int r = cluster_view_read(&call->view, cluster_deadline(&call->volume));
+
+        call->view_error = r < 0 ? r : 1;
+    }
+    if (call->view_error == 1)
+        return 0;
+    return volume_fail(&call->volume, -ENOTCONN, "the cluster's nodes are not known: %s", cluster_error_text(call->view_error));
+}
+
+static int tell_own_key(struct volume *volume, uint64_t *ret)
+{
+    struct call *call = volume->authority->context;
+    int r = read_view(call);
+
+    if (r < 0)
+        return r;
+    r = reservation_key_make(call->view.name, call->view.own_id, ret);
+    return r < 0 ? volume_fail(volume, -ENOPKG, "the cluster has no name, so that no reservation key can be made of it: set cluster_name in corosync.conf, or reservation_key") : 0;
+}
+
+static const char *own_name(struct call *call)
+{
+    const struct cluster_node *node = call->view_error == 1 ? cluster_view_node_of_id(&call->view, call->view.own_id) : NULL;
+
+    return node && node->name[0] ? node->name : call->volume.node;
+}
+
+/* The node behind a mark on the storage, or NULL with the reason in why. */
+static const struct cluster_node *owner_node(struct call *call, const struct volume_owner *owner, struct text_buffer *why)
+{
+    const struct cluster_node *node = NULL;
+    uint32_t id;
+
+    if (owner->system_id)
+        node = cluster_view_node_named(&call->view, owner->system_id);
+    else if (reservation_key_node(call->view.name, owner->key, &id) == 0)
+        node = cluster_view_node_of_id(&call->view, id);
+    if (!node)
+        text_buffer_printf(why, "that is no node of this cluster; find out whose it is%s",
+                           owner->system_id ? ", and take it over by hand with vgchange --systemid" : ", and when it is gone for good, set preempt_unknown=true for one start");
+    return node;
+}
+
+static int judge_owner(struct volume *volume, const struct volume_owner *owner, struct text_buffer *why)
+{
+    struct call *call = volume->authority->context;
+    const struct cluster_node *node;
+    int r;
+
+    if (call->config.last_holder == LAST_HOLDER_IGNORE || (call->config.quorum == QUORUM_IGNORE && !asks_last_holder(call)))
+        return owner->key != 0 && call->config.preempt_unknown ? CLAIM_FENCED : CLAIM_RELEASED;
+    r = read_view(call);
+    if (r < 0)
+        return r;
+    node = owner_node(call, owner, why);
+    if (!node)
+        return owner->key != 0 && call->config.preempt_unknown ? CLAIM_FENCED : CLAIM_IN_USE;
+    if (node->id == call->view.own_id)
+        return CLAIM_RELEASED;
+    /* Unfencing and fencing leave a reservation, too, which proves no use of the volume; a system ID is left by its holder alone. */
+    r = holder_judge(volume->instance, call->record_known ? &call->record : NULL, node->name, owner->key != 0, cluster_deadline(volume), why);
+    if (r < 0)
+        return volume_fail(volume, -ENOTCONN, "whether node %s was fenced is not known: %s", node->name, holder_error_text(r));
+    return r == HOLDER_FENCED ? CLAIM_FENCED : r == HOLDER_RELEASED ? CLAIM_RELEASED : CLAIM_IN_USE;
+}
+
+/* Tells this boot from an earlier one: the marker of an earlier one is of a node that has not had the volume since. */
+static int read_boot_id(char *buffer, size_t size)
+{
+    int r = file_read_line("/proc/sys/kernel/random/boot_id", buffer, size);
+
+    return r < 0 ? r : 0;
+}
+
+static int announce(struct volume *volume)
+{
+    struct call *call = volume->authority->context;
+    char boot_id[64] = "";
+    int r;
+
+    if (!asks_last_holder(call))
+        return 0;
+    r = read_view(call);
+    if (r < 0)
+        return r;
+    /* The marker first: where it is missing, nobody would release the record. */
+    (void)read_boot_id(boot_id, sizeof(boot_id));
+    r = file_make_directory(VIGIL_STATEDIR "/holders", 0755);
+    if (r == 0)
+        r = file_write(call->marker_path, 0600, boot_id, strlen(boot_id));
+    if (r < 0)
+        return volume_fail(volume, r, "cannot write %s: %s", call->marker_path, strerror(-r));
+    r = holder_record_take(volume->instance, own_name(call), cluster_deadline(volume));
+    return r < 0 ? volume_fail(volume, r, "cannot let the cluster know that this node takes %s: %s", call->config.device, holder_error_text(r)) : 0;
+}
+
+/* The node of the record must have released the volume or been fenced since. Returns 0, or -errno with the reason given. */
+static int judge_last_holder(struct call *call)
+{
+    struct volume *volume = &call->volume;
+    _cleanup_text_buffer_ struct text_buffer why = { 0 };
+    int r;
+
+    if (!asks_last_holder(call))
+        return 0;
+    r = read_view(call);
+    if (r < 0)
+        return r;
+    r = holder_record_read(volume->instance, cluster_deadline(volume), &call->record);
+    if (r < 0)
+        return volume_fail(volume, r, "who had %s last is not known: %s", call->config.device, holder_error_text(r));
+    call->record_known = r == 1;
+    if (!call->record_known || !call->record.held || text_equal(call->record.node, own_name(call)))
+        return 0;
+    r = holder_judge(volume->instance, &call->record, call->record.node, false, cluster_deadline(volume), &why);
+    if (r < 0)
+        return volume_fail(volume, -ENOTCONN, "whether node %s was fenced is not known: %s", call->record.node, holder_error_text(r));
+    if (r == HOLDER_IN_USE)
+        return volume_fail(volume, -EBUSY, "%s is not taken: %s", call->config.device, why.text);
+    return 0;
+}
+
+/* Nothing of it is in use here any more: says so, where the record has this node's name. */
+static void release_record(struct call *call)
+{
+    struct volume *volume = &call->volume;
+    struct holder_record record;
+    int r;
+
+    if (call->marker_path[0] == '\0' || access(call->marker_path, F_OK) < 0)
+        return;
+    r = read_view(call);
+    if (r == 0)
+        r = holder_record_read(volume->instance, deadline_share(volume->deadline, 90), &record);
+    if (r == 1 && record.held && text_equal(record.node, own_name(call))) {
+        record.held = false;
+        r = holder_record_write(volume->instance, &record, deadline_share(volume->deadline, 90));
+    }
+    if (r < 0) {
+        log_warning("%s is released, but the cluster's record could not be told: %s; another node will refuse it until a probe on this one has", volume->instance,
+                    holder_error_text(r));
+        return;
+    }
+    (void)unlink(call->marker_path);
+}
+
+/* A probe that has seen the volume stopped, on a node that was started again since it had it. */
+static void release_record_of_earlier_boot(struct call *call)
+{
+    char boot_id[64] = "", noted[64] = "";
+
+    if (call->marker_path[0] == '\0' || file_read_line(call->marker_path, noted, sizeof(noted)) < 0)
+        return;
+    if (read_boot_id(boot_id, sizeof(boot_id)) == 0 && !text_equal(boot_id, noted))
+        release_record(call);
+}
+
+static void set_authority(struct call *call)
+{
+    char name[STORAGE_NAME_SIZE];
+
+    call->authority = (struct volume_authority){ .own_key = tell_own_key, .judge_owner = judge_owner, .announce = announce, .context = call };
+    call->volume.authority = &call->authority;
+    if (!asks_last_holder(call) ||
+        text_format(call->marker_path, sizeof(call->marker_path), VIGIL_STATEDIR "/holders/%s", storage_name_path(call->volume.instance, name)) < 0)
+        call->marker_path[0] = '\0';
+}
+
 static void call_begin(struct call *call, const struct agent_run *run, const void *config)
 {
     call->config = *(const struct volume_config *)config;
     /* The choices are a boolean in all its spellings, and "safe". */
     call->config.force_unmount = strchr("tsy1", force_policies[call->config.force_unmount][0]) || text_equal(force_policies[call->config.force_unmount], "on")
                                      ? FORCE_YES : FORCE_NO;
+    call->config.reservation = reservation_types[call->config.reservation];
     (void)volume_open(&call->volume, &call->config, run->deadline);
     if (agent_state_path(run, NULL, call->state_path, sizeof(call->state_path)) < 0)
         call->state_path[0] = '\0';
@@ -198,6 +536,7 @@ static void call_begin(struct call *call, const struct agent_run *run, const voi
     /* What a probe calls absent may be mounted on another node. */
     call->volume.search = run->probe || text_equal(run->action->name, "start");
     call->volume.node = uname(&call->host) == 0 ? call->host.nodename : "node";
+    set_authority(call);
 }
 
 static enum ocf_code volume_monitor(struct agent_run *run, const void *config)
@@ -208,8 +547,12 @@ static enum ocf_code volume_monitor(struct agent_run *run, const void *config)
     call_begin(&call, run, config);
     call.volume.check_only = true;
     status = volume_check(&call.volume, run->depth);
+    if (status == VOLUME_UP && call.volume.degraded.length > 0 && !run->probe)
+        return agent_fail(run, OCF_DEGRADED, "%s", call.volume.degraded.text);
     if (status == VOLUME_UP)
         return OCF_SUCCESS;
+    if (status == VOLUME_DOWN && run->probe)
+        release_record_of_earlier_boot(&call);
     if (status == VOLUME_DOWN)
         return run->probe ? OCF_NOT_RUNNING
                           : agent_fail(run, OCF_NOT_RUNNING, "%s is not mounted on %s any more: something other than the cluster unmounted it",
@@ -271,11 +614,13 @@ static enum ocf_code bring_up(struct agent_run *run, struct call *call)
 
     if (code != OCF_SUCCESS)
         return code;
-    r = volume_up(volume);
+    r = judge_last_holder(call);
+    if (r == 0)
+        r = volume_up(volume);
     if (r < 0)
         return refuse(run, volume, code_of(r), reason(volume, r));
     (void)agent_record(run->agent->name, run->instance, "mount", "%s (%s, %s %s) on %s, quorum %s", call->config.device,
-                       volume->bind ? "folder" : volume->device.path, volume->mount.type, volume->superblock.uuid, volume->directory,
+                       volume->bind ? "folder" : volume->network ? "server" : volume->device.path, volume->mount.type, volume->superblock.uuid, volume->directory,
                        quorum_policies[call->config.quorum]);
     return OCF_SUCCESS;
 }
@@ -314,9 +659,10 @@ static enum ocf_code volume_stop(struct agent_run *run, const void *config)
     r = volume_down(&call.volume);
     if (r < 0)
         return agent_fail(run, OCF_ERR_GENERIC, "%s", reason(&call.volume, r));
+    release_record(&call);
     if (call.volume.mount.mounted)
         (void)agent_record(run->agent->name, run->instance, "release", "%s from %s: seen out of the mount table%s", call.config.device,
-                           call.volume.directory, call.volume.bind ? "" : ", and the device is free");
+                           call.volume.directory, call.volume.bind || call.volume.network ? "" : ", and the device is free");
     return OCF_SUCCESS;
 }
 
@@ -341,6 +687,8 @@ static const struct agent agent = {
     .name = "san-volume",
     .shortdesc = "file system on a shared device",
     .longdesc = "Mounts a file system of a shared device (SAN, DRBD, cloud disk) on the node where it is to be used, and on no other.\n\n"
+                "Below the file system, where asked for: iSCSI sessions, multipath maps, persistent reservations (SCSI-3, NVMe), an LVM volume group. NFS and CIFS are "
+                "mounted likewise. A monitor reports lost paths and sessions as degraded (190), and a lost reservation, hung I/O or a file system that turned read-only as a failure.\n\n"
                 "Before a mount the node must have quorum, the device must be the one that was named and hold the file system that was named. A stop succeeds "
                 "only when the kernel has let go of the device.\n\n"
                 "Takes the parameters of ocf:heartbeat:Filesystem. OCF_CHECK_LEVEL 0 looks at the mount, 10 reads from the device, 20 writes and reads a file.",

@@ -2,11 +2,8 @@
 #include "storage/device_find.h"
 
 #include <dirent.h>
-#include <linux/netlink.h>
-#include <poll.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -14,11 +11,14 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "storage/uevent.h"
 
 /* A disk among others that does not answer must not use up the time for the search. */
 #define PROBE_LIMIT_MS 3000
-/* Where no uevent tells (a network namespace without them, a device that was there but empty), look this often. */
+/* Where no uevent can be had, look this often; where they can, this often though none came, for what has none (a loop device that was filled, a link that
+ * udev makes later). */
 #define LOOK_AGAIN_MS 250
+#define QUIET_MS 1000
 
 bool superblock_has_name(const struct superblock *superblock, const struct device_name *name)
 {
@@ -234,32 +234,6 @@ int device_find(const struct device_name *name, struct deadline deadline, struct
 
 /* ---- waiting ------------------------------------------------------------------------------------------------------------------- */
 
-/* The kernel's own uevents (group 1). -errno where there are none to be had: then the clock alone drives the search. */
-static int open_uevents(void)
-{
-    struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = 1 };
-    _cleanup_close_ int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
-
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-        return -errno;
-    return TAKE_FD(fd);
-}
-
-static void wait_for_change(int fd, struct deadline deadline)
-{
-    char event[8192];
-
-    deadline = deadline_within(deadline, LOOK_AGAIN_MS);
-    if (fd < 0) {
-        (void)deadline_sleep(deadline, LOOK_AGAIN_MS);
-        return;
-    }
-    if (deadline_wait_fd(deadline, fd, POLLIN) < 0)
-        return;
-    while (recv(fd, event, sizeof(event), 0) > 0)
-        ;
-}
-
 /* Whether waiting longer may help. */
 static bool may_appear(int error)
 {
@@ -273,12 +247,12 @@ int device_wait(const struct device_name *name, struct deadline deadline, struct
 
     if (r == 0 || !may_appear(r))
         return r;
-    fd = open_uevents();
+    fd = uevent_open();
     while (!deadline_passed(deadline)) {
         r = device_find(name, deadline, ret);
         if (r == 0 || !may_appear(r))
             break;
-        wait_for_change(fd, deadline);
+        (void)uevent_await_block(fd, deadline, fd < 0 ? LOOK_AGAIN_MS : QUIET_MS);
     }
     return r;
 }

@@ -25,7 +25,7 @@
 
 static bool applies(const struct volume *volume)
 {
-    return !volume->bind;
+    return !volume->bind && !volume->network;
 }
 
 /* ext4's driver mounts its ancestors, too. */

@@ -21,7 +21,7 @@
 
 static bool applies(const struct volume *volume)
 {
-    return !volume->bind;
+    return !volume->bind && !volume->network;
 }
 
 /* ---- whose mount it is ----------------------------------------------------------------------------------------------------------- */

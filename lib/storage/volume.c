@@ -9,8 +9,13 @@
 
 /* The layers, lowest first. */
 static const struct volume_layer *const layers[] = {
+    &volume_layer_iscsi,
+    &volume_layer_multipath,
+    &volume_layer_reservation,
+    &volume_layer_lvm,
     &volume_layer_device,
     &volume_layer_filesystem,
+    &volume_layer_network,
     &volume_layer_bind,
 };
 
@@ -38,6 +43,18 @@ void volume_note(struct volume *volume, const char *format, ...)
     va_end(arguments);
     if (text)
         text_buffer_printf(&volume->notes, "%s%s", volume->notes.length > 0 ? "\n" : "", text);
+}
+
+void volume_degrade(struct volume *volume, const char *format, ...)
+{
+    va_list arguments;
+    _cleanup_free_ char *text = NULL;
+
+    va_start(arguments, format);
+    text = text_vprintf(format, arguments);
+    va_end(arguments);
+    if (text)
+        text_buffer_printf(&volume->degraded, "%s%s", volume->degraded.length > 0 ? "; " : "", text);
 }
 
 bool volume_wants_write(const struct volume *volume)
@@ -68,15 +85,79 @@ static int normalise_directory(struct volume *volume)
     return 0;
 }
 
-int volume_open(struct volume *volume, const struct volume_config *config, struct deadline deadline)
+static bool is_network_type(const char *type)
 {
+    static const char *const types[] = { "nfs", "nfs4", "cifs", "smb3" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        if (text_equal(type, types[i]))
+            return true;
+    }
+    return false;
+}
+
+static int add_disk(struct volume *volume, const char *word, size_t length)
+{
+    char name[512];
+
+    if (volume->disk_count == VOLUME_DISKS_MAX)
+        return volume_fail(volume, -EINVAL, "more than %d disks are named", VOLUME_DISKS_MAX);
+    if (length >= sizeof(name))
+        return volume_fail(volume, -EINVAL, "the name of a disk is longer than %zu bytes", sizeof(name) - 1);
+    memcpy(name, word, length);
+    name[length] = '\0';
+    if (device_name_parse(name, &volume->disks[volume->disk_count].name) < 0)
+        return volume_fail(volume, -EINVAL, "disk '%s' is neither an absolute path nor WWN= with a value", name);
+    volume->disk_count++;
+    return 0;
+}
+
+/* The LUNs below: those that are named, else the device itself. */
+static int open_disks(struct volume *volume)
+{
+    const char *cursor = volume->config->disks, *word;
+    size_t length, count = cursor ? text_count_words(cursor, " ,\t") : 1;
+    int r = 0;
+
+    if (count == 0 || volume->bind || volume->network)
+        return 0;
+    volume->disks = calloc(count, sizeof(*volume->disks));
+    if (!volume->disks)
+        return volume_fail(volume, -ENOMEM, "out of memory");
+    if (!cursor) {
+        volume->disks[0].name = volume->name;
+        volume->disk_count = 1;
+        return 0;
+    }
+    while (r == 0 && text_next_word(&cursor, " ,\t", &word, &length))
+        r = add_disk(volume, word, length);
+    return r;
+}
+
+/* What a layer needs to know the LUNs for. */
+static int check_disks(struct volume *volume)
+{
+    const struct volume_config *config = volume->config;
+    bool network = volume->bind || volume->network;
+
+    if (network && (config->reservation || config->volume_group || config->portals || config->multipath == MULTIPATH_REQUIRE))
+        return volume_fail(volume, -EINVAL, "%s has no device of its own: reservation, volume_group, portals and multipath=require do not go with it",
+                           config->device);
+    if (network || config->disks)
+        return 0;
+    if (config->reservation && (config->volume_group || (volume->name.kind != DEVICE_WWN && volume->name.kind != DEVICE_PATH)))
+        return volume_fail(volume, -EINVAL, "the reservation is held on LUNs, and '%s' does not name one: give them in disks, best as WWN=...",
+                           config->device);
+    return 0;
+}
+
+static int parse_device(struct volume *volume)
+{
+    const struct volume_config *config = volume->config;
     int r;
 
-    *volume = (struct volume){ .config = config, .deadline = deadline, .state_path = "", .instance = "volume", .node = "node" };
-    volume->bind = mount_option_present(config->options, "bind") || mount_option_present(config->options, "rbind");
-    r = normalise_directory(volume);
-    if (r < 0)
-        return r;
+    if (volume->network)
+        return 0;
     r = device_name_parse(config->device, &volume->name);
     if (r < 0)
         return volume_fail(volume, -EINVAL,
@@ -87,6 +168,22 @@ int volume_open(struct volume *volume, const struct volume_config *config, struc
     return 0;
 }
 
+int volume_open(struct volume *volume, const struct volume_config *config, struct deadline deadline)
+{
+    int r;
+
+    *volume = (struct volume){ .config = config, .deadline = deadline, .state_path = "", .instance = "volume", .node = "node" };
+    volume->bind = mount_option_present(config->options, "bind") || mount_option_present(config->options, "rbind");
+    volume->network = is_network_type(config->type);
+    r = normalise_directory(volume);
+    if (r < 0)
+        return r;
+    r = parse_device(volume);
+    if (r == 0)
+        r = check_disks(volume);
+    return r < 0 ? r : open_disks(volume);
+}
+
 void volume_read_state(struct volume *volume, const char *path)
 {
     volume->state_path = path;
@@ -95,14 +192,26 @@ void volume_read_state(struct volume *volume, const char *path)
 
 void volume_close(struct volume *volume)
 {
+    free(volume->disks);
+    volume->disks = NULL;
+    volume->disk_count = 0;
     text_buffer_free(&volume->why);
+    text_buffer_free(&volume->degraded);
     text_buffer_free(&volume->notes);
 }
+
+/* The lowest of the layers that let data be changed by what is mounted: before it, the cluster is told who has the volume. */
+static const struct volume_layer *const first_of_mount = &volume_layer_device;
 
 int volume_up(struct volume *volume)
 {
     for (size_t i = 0; i < ARRAY_SIZE(layers); i++) {
-        int r = layers[i]->applies(volume) ? layers[i]->up(volume) : 0;
+        int r = 0;
+
+        if (layers[i] == first_of_mount && volume->authority)
+            r = volume->authority->announce(volume);
+        if (r == 0 && layers[i]->applies(volume))
+            r = layers[i]->up(volume);
 
         if (r < 0)
             return volume_fail(volume, r, "layer %s of %s: %s", layers[i]->name, volume->directory, strerror(-r));
@@ -112,6 +221,10 @@ int volume_up(struct volume *volume)
 
 int volume_down(struct volume *volume)
 {
+    for (size_t i = 0; i < ARRAY_SIZE(layers); i++) {
+        if (layers[i]->prepare_down && layers[i]->applies(volume))
+            layers[i]->prepare_down(volume);
+    }
     for (size_t i = ARRAY_SIZE(layers); i > 0; i--) {
         int r = layers[i - 1]->applies(volume) ? layers[i - 1]->down(volume) : 0;
 

@@ -21,6 +21,11 @@
 
 enum volume_fsck { FSCK_AUTO, FSCK_FORCE, FSCK_NO };
 enum volume_force { FORCE_YES, FORCE_SAFE, FORCE_NO };
+enum volume_discovery { DISCOVERY_SENDTARGETS, DISCOVERY_STATIC };
+enum volume_multipath { MULTIPATH_AUTO, MULTIPATH_REQUIRE, MULTIPATH_NO };
+
+/* More LUNs below one volume than any volume group of a hot standby has. */
+enum { VOLUME_DISKS_MAX = 32 };
 
 /* What the user asked for. */
 struct volume_config {
@@ -39,6 +44,35 @@ struct volume_config {
     uint64_t device_timeout_ms;
     uint64_t io_timeout_ms;
     int quorum;              /* for the agent */
+    /* the LUNs below */
+    const char *disks;       /* names as `device` takes them, blank-separated; NULL: the device itself */
+    bool rescan;
+    int multipath;           /* enum volume_multipath */
+    int paths_required;      /* a start needs so many paths to each LUN */
+    int paths_expected;      /* fewer are degraded; 0: as many as the start found */
+    /* iSCSI */
+    const char *portals;     /* blank-separated, NULL: this layer is not used */
+    const char *target;
+    int discovery;           /* enum volume_discovery */
+    const char *chap_username;
+    const char *chap_password_file;
+    const char *chap_username_in;
+    const char *chap_password_in_file;
+    uint64_t login_timeout_ms;
+    bool logout;
+    bool recover_sessions;
+    /* reservation */
+    int reservation;         /* enum reservation_type: RESERVATION_NONE, or one that admits registrants */
+    const char *reservation_key; /* hexadecimal, or NULL: made of the cluster's name and the node id */
+    bool release_reservation;
+    bool preempt_unknown;    /* for the agent */
+    int last_holder;         /* for the agent */
+    /* LVM */
+    const char *volume_group;
+    const char *logical_volume;
+    bool partial_activation;
+    /* network file systems */
+    const char *credentials;
 };
 
 /* How a volume, or a layer of it, was found. */
@@ -48,8 +82,46 @@ enum volume_status {
     VOLUME_PASSIVE, /* a layer that has nothing of its own to bring up or down: sound, but says nothing about running */
 };
 
+/* A LUN below the volume. */
+struct volume_disk {
+    struct device_name name;
+    struct block_device device;
+    bool known;               /* device is valid */
+    bool is_map;              /* of dm-multipath: valid behind the multipath layer's look, as the next two are */
+    unsigned int paths;       /* all, and those that work */
+    unsigned int paths_alive;
+    bool queued;              /* I/O to it waited for ever while no path was left, before this stop changed that */
+};
+
+struct volume;
+
+/* What is known of a node that may still use the volume. */
+enum volume_claim {
+    CLAIM_IN_USE,   /* it has not released the volume, and no fencing of it is known */
+    CLAIM_RELEASED, /* it has let go of the volume, or never had it */
+    CLAIM_FENCED,   /* it was fenced after it last had it */
+};
+
+/* Whose mark the storage bears: one of the two is set. */
+struct volume_owner {
+    uint64_t key;         /* of the reservation's holder */
+    const char *system_id; /* of the volume group */
+};
+
+/* What the layers must be told of the cluster, which is not theirs to ask. Both return -errno with the reason given by volume_fail() where it is not known. */
+struct volume_authority {
+    /* The key of this node's registrations. Returns 0. */
+    int (*own_key)(struct volume *volume, uint64_t *ret);
+    /* Whether another's mark may be passed over. Returns enum volume_claim, with the reason (and the remedy) appended to why for CLAIM_IN_USE. */
+    int (*judge_owner)(struct volume *volume, const struct volume_owner *owner, struct text_buffer *why);
+    /* Called once the LUNs are this node's, before anything of them is mounted: lets the cluster know. Returns 0. */
+    int (*announce)(struct volume *volume);
+    void *context;        /* the agent's own */
+};
+
 struct volume {
     const struct volume_config *config;
+    const struct volume_authority *authority; /* NULL: no other node is ever passed over */
     const char *state_path;    /* where the note is kept, "" for nowhere */
     const char *instance;      /* name of the resource and of this node: for the check file */
     const char *node;
@@ -58,7 +130,10 @@ struct volume {
     bool search;               /* check also looks whether the device, however it is named, is mounted elsewhere on this node */
     bool check_only;           /* nothing is going to be changed: what a note says of the mount need not be looked up again */
     bool bind;                 /* a folder is mounted on another one: no device of its own */
-    struct device_name name;   /* not for a bind mount */
+    bool network;              /* a file system of a server: no device of its own */
+    struct device_name name;   /* not for a bind mount, nor for a network one */
+    struct volume_disk *disks; /* in the order of config->disks */
+    size_t disk_count;
     struct volume_state state;
     bool state_known;
     struct block_device device; /* valid where device_known */
@@ -66,6 +141,7 @@ struct volume {
     struct superblock superblock; /* valid behind the device layer's up */
     struct mount_point mount;
     struct text_buffer why;    /* the reason of the first failure: thing, cause, remedy */
+    struct text_buffer degraded; /* sound, but with less than it should have: paths, sessions; "; " between two */
     struct text_buffer notes;  /* what is worth a line in the log, '\n' between two */
 };
 
@@ -80,10 +156,17 @@ struct volume_layer {
     /* Brings it down, or finds it down; looks again before it answers. 0 only when it was seen to be down. */
     int (*down)(struct volume *volume);
     int (*check)(struct volume *volume, unsigned int depth);
+    /* Before anything goes down: makes sure that nothing above waits for storage that does not come back. Its failure is only noted. May be NULL. */
+    void (*prepare_down)(struct volume *volume);
 };
 
+extern const struct volume_layer volume_layer_iscsi;
+extern const struct volume_layer volume_layer_multipath;
+extern const struct volume_layer volume_layer_reservation;
+extern const struct volume_layer volume_layer_lvm;
 extern const struct volume_layer volume_layer_device;
 extern const struct volume_layer volume_layer_filesystem;
+extern const struct volume_layer volume_layer_network;
 extern const struct volume_layer volume_layer_bind;
 
 /* Prepares a volume. config and the texts must outlive it. Pure but for reading the note. Returns 0, or -EINVAL with volume->why. */
@@ -105,6 +188,18 @@ int volume_check(struct volume *volume, unsigned int depth);
 
 /* Notes why, unless an earlier reason stands. Returns error. */
 int volume_fail(struct volume *volume, int error, const char *format, ...) _printf_(3, 4);
+
+/* Says what the volume lacks though it works (a path, a session). */
+void volume_degrade(struct volume *volume, const char *format, ...) _printf_(2, 3);
+
+/* Finds a LUN, waiting (and looking for new LUNs) until the deadline. Returns 0 with disk->known, or as device_find(). */
+int volume_disk_await(struct volume *volume, struct volume_disk *disk, struct deadline deadline);
+
+/* Finds a LUN by a look: the one that was noted at the start, else by name. Returns as device_find(). */
+int volume_disk_find(struct volume *volume, struct volume_disk *disk);
+
+/* Keeps what was found out about the volume and its LUNs for the next action. */
+void volume_write_note(struct volume *volume);
 
 /* Adds a line for the log. */
 void volume_note(struct volume *volume, const char *format, ...) _printf_(2, 3);

@@ -36,6 +36,12 @@ static int parse_line(char *line, struct volume_state *state)
         state->superblock = (dev_t)number;
     else if (text_equal(line, "block"))
         state->block = (dev_t)number;
+    else if (text_equal(line, "key"))
+        state->key = number;
+    else if (text_equal(line, "disk") && state->disk_count < VOLUME_STATE_DISKS)
+        state->disks[state->disk_count++].number = (dev_t)number;
+    else if (text_equal(line, "paths") && state->disk_count > 0)
+        state->disks[state->disk_count - 1].paths = (unsigned int)number;
     else if (text_equal(line, "detached"))
         state->detached = number != 0;
     else
@@ -85,15 +91,17 @@ int volume_state_read(const char *path, struct volume_state *ret)
 
 int volume_state_write(const char *path, const struct volume_state *state)
 {
-    char text[STATE_LIMIT];
-    int length = text_format(text, sizeof(text),
-                             "asked %s\nmount %" PRIu64 "\nsuperblock %" PRIu64 "\nblock %" PRIu64 "\ndetached %d\n",
-                             state->asked, state->mount_id, (uint64_t)state->superblock, (uint64_t)state->block,
-                             state->detached);
+    _cleanup_text_buffer_ struct text_buffer text = { 0 };
 
-    if (length < 0)
-        return length;
     if (text_empty(path))
         return -ENOENT;
-    return file_write(path, 0600, text, (size_t)length);
+    text_buffer_printf(&text, "asked %s\nmount %" PRIu64 "\nsuperblock %" PRIu64 "\nblock %" PRIu64 "\ndetached %d\n",
+                       state->asked, state->mount_id, (uint64_t)state->superblock, (uint64_t)state->block, state->detached);
+    if (state->key != 0)
+        text_buffer_printf(&text, "key %" PRIu64 "\n", state->key);
+    for (unsigned int i = 0; i < state->disk_count && i < VOLUME_STATE_DISKS; i++)
+        text_buffer_printf(&text, "disk %" PRIu64 "\npaths %u\n", (uint64_t)state->disks[i].number, state->disks[i].paths);
+    if (text.failed)
+        return -ENOMEM;
+    return file_write(path, 0600, text.text, text.length);
 }

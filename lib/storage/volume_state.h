@@ -9,11 +9,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum { VOLUME_STATE_DISKS = 32 };
+
 struct volume_state {
     char asked[512];   /* the device as the user names it: another name makes the note void */
     uint64_t mount_id; /* as struct mount_point has it */
     dev_t superblock;  /* number of the mounted superblock */
     dev_t block;       /* number of the block device below, or 0 */
+    uint64_t key;      /* of this node's registrations, or 0 */
+    unsigned int disk_count;
+    struct {
+        dev_t number;
+        unsigned int paths; /* that the start found */
+    } disks[VOLUME_STATE_DISKS];
     bool detached;     /* a stop took the mount out of the tree while something still used it: not gone before the device says so */
 };
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VIGIL_CLUSTER_HOLDER_RECORD_H
+#define VIGIL_CLUSTER_HOLDER_RECORD_H
+/*
+ * Who held a shared volume last, as the cluster remembers it: an attribute of the cluster (crm_attribute --type crm_config, kept in the CIB on every node, through
+ * restarts), written by a node before it mounts and after it has let go. With Pacemaker's fencing history it answers whether another node may still use the volume.
+ *
+ * The text is "held NODE SECONDS" or "released NODE SECONDS". SECONDS is when NODE had last been fenced, as far as was known when it took the volume: it was fenced
+ * after that only when the history has a later fencing. Both times come from the fencing nodes' clocks, so that the holder's own clock does not matter.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/deadline.h"
+#include "base/text.h"
+#include "cluster/membership.h"
+
+struct holder_record {
+    bool held;                   /* else released */
+    char node[CLUSTER_NAME_MAX];
+    int64_t fenced_s;            /* 0: never, as far as was known */
+};
+
+/* Reads the text of a record. Pure. Returns 0 or -EBADMSG. */
+int holder_record_parse(const char *text, size_t length, struct holder_record *ret);
+
+/* Reads the record of a resource. Returns 1, 0 when there is none, -ENOENT (no crm_attribute), -ENOTCONN (the cluster does not answer), -EBADMSG, -ETIMEDOUT, or
+ * -errno. */
+int holder_record_read(const char *resource, struct deadline deadline, struct holder_record *ret);
+
+/* Writes it, until it is written or the deadline comes. Returns 0 or as above. */
+int holder_record_write(const char *resource, const struct holder_record *record, struct deadline deadline);
+
+/* Notes that this node takes the volume. Returns as above, or what fence_history_last() does where this node's own history can't be read. */
+int holder_record_take(const char *resource, const char *own_name, struct deadline deadline);
+
+enum holder_claim {
+    HOLDER_IN_USE,   /* the node had the volume last, and no fencing of it since is known */
+    HOLDER_RELEASED, /* it did not have it last, or has released it */
+    HOLDER_FENCED,   /* it was fenced after it had taken it */
+};
+
+/* Whether a node may still use the volume. record: what was read, NULL for none. Without a record, assume_released tells whether the node never had it (a mark on the storage that
+ * others leave, too) or only a fencing of it will do. Returns enum holder_claim, with the reason and the remedy appended to why for HOLDER_IN_USE; or -errno where the
+ * history cannot be asked. */
+int holder_judge(const char *resource, const struct holder_record *record, const char *node, bool assume_released, struct deadline deadline,
+                 struct text_buffer *why);
+
+/* What an error of these functions means, as the end of a sentence. */
+const char *holder_error_text(int error);
+
+#endif

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The persistent reservation of the LUNs: what keeps a node that has lost its registration from writing, whatever it believes. Passive: it stays when the
+ * volume is stopped, since giving it back would let a node in that was fenced and frozen meanwhile; who has released the volume is told by the
+ * cluster's record, not by the array.
+ *
+ * Up: nobody who may still use the volume holds it; this node's key is registered on every path; the key of a fenced holder is preempted and its commands
+ * aborted; the reservation is there and was read back. Check: registration or reservation gone is a failure at once. A path that came back is registered only while
+ * another one still is (reservation_join): where this node was fenced, registering again would undo that.
+ */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/number.h"
+#include "storage/reservation.h"
+#include "storage/storage_call.h"
+#include "storage/volume.h"
+
+#define DESCRIPTION_SIZE 400
+
+static bool applies(const struct volume *volume)
+{
+    return volume->config->reservation != RESERVATION_NONE && !volume->bind && !volume->network;
+}
+
+static enum reservation_type wanted_type(const struct volume *volume)
+{
+    return (enum reservation_type)volume->config->reservation;
+}
+
+static const char *disk_text(const struct volume *volume, size_t index)
+{
+    return volume->config->disks ? volume->disks[index].name.value : volume->config->device;
+}
+
+/* ---- all LUNs at once ------------------------------------------------------------------------------------------------------------- */
+
+/* One question to all LUNs. The arrays are as long as there are LUNs. */
+struct round {
+    const char **specs;
+    struct reservation_answer *answers;
+    void *replies;
+};
+
+static void round_free(struct round *round)
+{
+    free(round->specs);
+    free(round->answers);
+    free(round->replies);
+}
+#define _cleanup_round_ _cleanup_(round_free)
+
+static int fail_out_of_memory(struct volume *volume)
+{
+    return volume_fail(volume, -ENOMEM, "out of memory");
+}
+
+/* Whether the LUN is the one that was meant: by its worldwide name, as it gives it now. */
+static int judge_identity(struct volume *volume, size_t index, const struct reservation_answer *answer)
+{
+    const struct device_name *name = &volume->disks[index].name;
+
+    if (name->kind != DEVICE_WWN || answer->identity.wwid[0] == '\0' || device_wwn_equal(answer->identity.wwid, name->value))
+        return 0;
+    return volume_fail(volume, -EMEDIUMTYPE, "behind %s stands LUN %s now, not %s: the array has changed its mapping; rescan, and correct it",
+                       volume->disks[index].device.path, answer->identity.wwid, name->value);
+}
+
+static int fail_answer(struct volume *volume, size_t index, int error, const struct reservation_answer *answer, const char *what)
+{
+    char limit[40];
+
+    if (error == -ETIMEDOUT)
+        return volume_fail(volume, error, "LUN %s hangs: %s has had no answer for %s", disk_text(volume, index), what,
+                           number_format_duration(volume->config->io_timeout_ms, limit, sizeof(limit)));
+    if (error == -EBUSY)
+        return volume_fail(volume, -ETIMEDOUT, "LUN %s hangs: an earlier call on it still has no answer", disk_text(volume, index));
+    if (error == -RESERVATION_NOT_SUPPORTED)
+        return volume_fail(volume, -ENOPKG, "LUN %s has no persistent reservations of this kind: choose a LUN that has, or reservation=none (and no protection by the array)",
+                           disk_text(volume, index));
+    return volume_fail(volume, error == -EINVAL ? -EIO : error, "LUN %s: %s failed: %s", disk_text(volume, index), what,
+                       answer->why[0] ? answer->why : reservation_error_text(error));
+}
+
+/* Asks all LUNs; the first failure is told. Returns 0 or -errno with the reason given. */
+static int ask_all(struct volume *volume, struct round *round, reservation_function function, void *argument, size_t reply_size,
+                   struct deadline deadline, const char *what)
+{
+    size_t count = volume->disk_count;
+
+    round->specs = calloc(count, sizeof(*round->specs));
+    round->answers = calloc(count, sizeof(*round->answers));
+    round->replies = calloc(count, reply_size);
+    if (!round->specs || !round->answers || !round->replies)
+        return fail_out_of_memory(volume);
+    for (size_t i = 0; i < count; i++) {
+        int r = volume_disk_find(volume, &volume->disks[i]);
+
+        if (r < 0)
+            return volume_fail(volume, r, "LUN %s: %s", disk_text(volume, i), r == -ENODEV ? "not on this node" : storage_error_text(r));
+        round->specs[i] = volume->disks[i].device.path;
+    }
+    (void)reservation_call_all(round->specs, count, function, argument, round->replies, reply_size, deadline, round->answers);
+    for (size_t i = 0; i < count; i++) {
+        int r = round->answers[i].error;
+
+        r = r < 0 ? fail_answer(volume, i, r, &round->answers[i], what) : judge_identity(volume, i, &round->answers[i]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* ---- whose it is ------------------------------------------------------------------------------------------------------------------- */
+
+static int own_key(struct volume *volume, uint64_t *ret)
+{
+    const char *text = volume->config->reservation_key;
+
+    if (text) {
+        if (reservation_key_parse(text, strlen(text), ret) < 0)
+            return volume_fail(volume, -EINVAL, "reservation_key is not 1 to 16 hexadecimal digits other than zero");
+        return 0;
+    }
+    if (volume->state_known && volume->state.key != 0) {
+        *ret = volume->state.key;
+        return 0;
+    }
+    if (!volume->authority)
+        return volume_fail(volume, -ENOTCONN, "this node's reservation key is not known: set reservation_key");
+    return volume->authority->own_key(volume, ret);
+}
+
+/* The keys that are to be preempted: of holders that were fenced. */
+struct victims {
+    uint64_t keys[VOLUME_DISKS_MAX];
+    size_t count;
+};
+
+static bool is_victim(const struct victims *victims, uint64_t key)
+{
+    for (size_t i = 0; i < victims->count; i++) {
+        if (victims->keys[i] == key)
+            return true;
+    }
+    return false;
+}
+
+static int judge_holder(struct volume *volume, size_t index, const struct reservation_state *state, struct victims *victims)
+{
+    const struct volume_owner owner = { .key = state->holder };
+    _cleanup_text_buffer_ struct text_buffer why = { 0 };
+    char text[RESERVATION_KEY_TEXT_SIZE];
+    int claim = volume->authority ? volume->authority->judge_owner(volume, &owner, &why) : CLAIM_IN_USE;
+
+    if (claim < 0)
+        return claim;
+    if (claim == CLAIM_FENCED) {
+        victims->keys[victims->count++] = state->holder;
+        return 0;
+    }
+    if (claim == CLAIM_RELEASED && state->type == wanted_type(volume))
+        return 0;
+    return volume_fail(volume, -EBUSY, "LUN %s is reserved (%s) by key %s: %s", disk_text(volume, index), reservation_type_names[state->type],
+                       reservation_key_format(state->holder, text),
+                       why.length > 0 ? why.text : "not of the type that is wanted here; release it first");
+}
+
+static int judge_all(struct volume *volume, const struct reservation_state *states, uint64_t key, struct victims *victims)
+{
+    for (size_t i = 0; i < volume->disk_count; i++) {
+        const struct reservation_state *state = &states[i];
+        int r;
+
+        /* None, or held by all registrants alike: then no one of them is told by it. */
+        if (state->type == RESERVATION_NONE || state->holder == 0 || state->holder == key || is_victim(victims, state->holder))
+            continue;
+        r = judge_holder(volume, i, state, victims);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int read_state(struct reservation_device *device, struct deadline deadline, void *argument _unused_, void *reply)
+{
+    return reservation_read(device, deadline, reply);
+}
+
+/* ---- up ------------------------------------------------------------------------------------------------------------------------------ */
+
+struct take_request {
+    uint64_t key;
+    enum reservation_type type;
+    struct victims victims;
+};
+
+struct take_reply {
+    const char *step; /* a constant, at the same address in parent and child */
+    struct reservation_paths paths;
+    char before[DESCRIPTION_SIZE];
+    char after[DESCRIPTION_SIZE];
+};
+
+/* A registrant holds it, of the wanted type, and this node is registered: nobody else may write. */
+static int confirm(const struct take_request *request, const struct reservation_state *state)
+{
+    if (reservation_state_count(state, request->key) == 0)
+        return -RESERVATION_CONFLICT;
+    if (state->type != request->type)
+        return -RESERVATION_CONFLICT;
+    for (size_t i = 0; i < request->victims.count; i++) {
+        if (reservation_state_count(state, request->victims.keys[i]) > 0)
+            return -RESERVATION_CONFLICT;
+    }
+    return 0;
+}
+
+static int preempt_victims(struct reservation_device *device, const struct take_request *request, const struct reservation_state *state,
+                           struct deadline deadline)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < request->victims.count; i++) {
+        if (reservation_state_count(state, request->victims.keys[i]) > 0 || state->holder == request->victims.keys[i])
+            r = reservation_preempt(device, request->key, request->victims.keys[i], request->type, true, deadline);
+    }
+    return r;
+}
+
+/* The wanted type is not held: takes it. One of another type of our own is given back first. */
+static int reserve_again(struct reservation_device *device, const struct take_request *request, const struct reservation_state *state,
+                         struct deadline deadline)
+{
+    int r = 0;
+
+    if (state->type == request->type)
+        return 0;
+    if (state->type != RESERVATION_NONE && state->holder == request->key)
+        r = reservation_release(device, request->key, state->type, deadline);
+    return r < 0 ? r : reservation_reserve(device, request->key, request->type, deadline);
+}
+
+static int take(struct reservation_device *device, struct deadline deadline, void *argument, void *answer)
+{
+    const struct take_request *request = argument;
+    struct take_reply *reply = answer;
+    _cleanup_free_ struct reservation_state *state = calloc(1, sizeof(*state));
+    int r;
+
+    reply->step = "reading the registrations";
+    r = state ? reservation_read(device, deadline, state) : -ENOMEM;
+    if (r < 0)
+        return r;
+    (void)reservation_state_format(state, reply->before, sizeof(reply->before));
+    reply->step = "registering this node";
+    r = reservation_register(device, request->key, RESERVATION_APTPL_TRY, deadline, &reply->paths);
+    if (r == 0)
+        r = reservation_read(device, deadline, state);
+    if (r < 0)
+        return r;
+    reply->step = "preempting the fenced node";
+    r = preempt_victims(device, request, state, deadline);
+    if (r == 0)
+        r = reservation_read(device, deadline, state);
+    if (r < 0)
+        return r;
+    reply->step = "taking the reservation";
+    r = reserve_again(device, request, state, deadline);
+    if (r == 0)
+        r = reservation_read(device, deadline, state);
+    (void)reservation_state_format(state, reply->after, sizeof(reply->after));
+    reply->step = "reading the reservation back";
+    return r < 0 ? r : confirm(request, state);
+}
+
+/* The step at which a LUN failed, for the reason. */
+static const char *failed_step(const struct volume *volume, const struct round *round)
+{
+    const struct take_reply *replies = round->replies;
+
+    for (size_t i = 0; round->answers && replies && i < volume->disk_count; i++) {
+        if (round->answers[i].error < 0 && replies[i].step)
+            return replies[i].step;
+    }
+    return "taking the reservation";
+}
+
+static void tell(struct volume *volume, const struct round *round, uint64_t key)
+{
+    const struct take_reply *replies = round->replies;
+
+    for (size_t i = 0; i < volume->disk_count; i++) {
+        volume_note(volume, "LUN %s reserved: before: %s; after: %s; paths registered %u of %u", disk_text(volume, i), replies[i].before,
+                    replies[i].after, replies[i].paths.done, replies[i].paths.total);
+        (void)reservation_guard(volume->instance, round->specs[i], key, round->answers[i].identity.wwid);
+    }
+}
+
+static int take_all(struct volume *volume, struct take_request *request)
+{
+    _cleanup_round_ struct round round = { 0 };
+    _cleanup_text_buffer_ struct text_buffer kept = { 0 };
+    int r;
+
+    r = ask_all(volume, &round, take, request, sizeof(struct take_reply), volume->deadline, "taking the reservation");
+    if (r < 0) {
+        kept = volume->why;
+        volume->why = (struct text_buffer){ 0 };
+        return volume_fail(volume, r, "%s (while %s)", kept.text ? kept.text : strerror(-r), failed_step(volume, &round));
+    }
+    tell(volume, &round, request->key);
+    return 0;
+}
+
+static int layer_up(struct volume *volume)
+{
+    _cleanup_round_ struct round round = { 0 };
+    struct take_request request = { .type = wanted_type(volume) };
+    int r = own_key(volume, &request.key);
+
+    if (r == 0)
+        r = ask_all(volume, &round, read_state, NULL, sizeof(struct reservation_state),
+                    deadline_within(volume->deadline, volume->config->io_timeout_ms), "reading its registrations");
+    if (r == 0)
+        r = judge_all(volume, round.replies, request.key, &request.victims);
+    if (r == 0)
+        r = take_all(volume, &request);
+    if (r < 0)
+        return r;
+    volume->state.key = request.key;
+    volume_write_note(volume);
+    return 0;
+}
+
+/* ---- check --------------------------------------------------------------------------------------------------------------------------- */
+
+struct look_request {
+    uint64_t key;
+};
+
+struct look_reply {
+    enum reservation_type type;
+    uint64_t holder;
+    unsigned int registered; /* paths of this node */
+    unsigned int alive;      /* paths that work */
+};
+
+static int look(struct reservation_device *device, struct deadline deadline, void *argument, void *answer)
+{
+    const struct look_request *request = argument;
+    struct look_reply *reply = answer;
+    struct reservation_paths paths = { 0 };
+    struct reservation_state state;
+    int r = reservation_read(device, deadline, &state);
+
+    if (r < 0)
+        return r;
+    reply->alive = reservation_identity(device)->paths_alive;
+    reply->registered = reservation_state_count(&state, request->key);
+    reply->type = state.type;
+    reply->holder = state.holder;
+    if (reply->registered == 0 || reply->registered >= reply->alive)
+        return 0;
+    /* A path came back, or joined: only while another one is registered. */
+    r = reservation_join(device, request->key, deadline, &paths);
+    if (r == -RESERVATION_CONFLICT)
+        reply->registered = 0;
+    else if (r == 0)
+        reply->registered = paths.done;
+    return r == -RESERVATION_CONFLICT ? 0 : r;
+}
+
+static int judge_look(struct volume *volume, size_t index, const struct look_reply *reply, uint64_t key)
+{
+    char text[RESERVATION_KEY_TEXT_SIZE];
+
+    if (reply->registered == 0)
+        return volume_fail(volume, -EKEYREVOKED, "LUN %s: this node's registration (key %s) is gone: it was fenced, and must not write any more",
+                           disk_text(volume, index), reservation_key_format(key, text));
+    if (reply->type == RESERVATION_NONE)
+        return volume_fail(volume, -EKEYREVOKED, "LUN %s: the reservation is gone, so that any node can write: released by hand, or lost by the array",
+                           disk_text(volume, index));
+    if (reply->type != wanted_type(volume))
+        return volume_fail(volume, -EKEYREVOKED, "LUN %s: the reservation is of type %s now (holder %s), not %s: taken by somebody else",
+                           disk_text(volume, index), reservation_type_names[reply->type], reservation_key_format(reply->holder, text),
+                           reservation_type_names[wanted_type(volume)]);
+    if (reply->registered < reply->alive)
+        volume_degrade(volume, "LUN %s: %u of %u working paths are registered", disk_text(volume, index), reply->registered, reply->alive);
+    return 0;
+}
+
+static int layer_check(struct volume *volume, unsigned int depth _unused_)
+{
+    _cleanup_round_ struct round round = { 0 };
+    struct look_request request;
+    int r;
+
+    if (!volume->mount.mounted)
+        return VOLUME_PASSIVE;
+    r = own_key(volume, &request.key);
+    if (r == 0)
+        r = ask_all(volume, &round, look, &request, sizeof(struct look_reply),
+                    deadline_within(volume->deadline, volume->config->io_timeout_ms), "reading its reservation");
+    for (size_t i = 0; r == 0 && i < volume->disk_count; i++)
+        r = judge_look(volume, i, (struct look_reply *)round.replies + i, request.key);
+    return r < 0 ? r : VOLUME_PASSIVE;
+}
+
+/* ---- down ---------------------------------------------------------------------------------------------------------------------------- */
+
+static int give_back(struct reservation_device *device, struct deadline deadline, void *argument, void *reply)
+{
+    const struct take_request *request = argument;
+    struct reservation_state *state = reply;
+    int r = reservation_release(device, request->key, request->type, deadline);
+
+    if (r == 0)
+        r = reservation_unregister(device, request->key, deadline);
+    if (r == 0)
+        r = reservation_read(device, deadline, state);
+    if (r == 0 && reservation_state_count(state, request->key) > 0)
+        r = -RESERVATION_DEVICE_ERROR;
+    /* Not registered any more: there is nothing to be given back. */
+    return r == -RESERVATION_CONFLICT ? 0 : r;
+}
+
+static int layer_down(struct volume *volume)
+{
+    _cleanup_round_ struct round round = { 0 };
+    struct take_request request = { .type = wanted_type(volume) };
+    int r;
+
+    for (size_t i = 0; i < volume->disk_count; i++) {
+        if (volume_disk_find(volume, &volume->disks[i]) == 0)
+            (void)reservation_unguard(volume->instance, volume->disks[i].device.path);
+    }
+    if (!volume->config->release_reservation)
+        return 0;
+    /* A LUN that is not on this node is held through no path of it. */
+    for (size_t i = 0; i < volume->disk_count; i++) {
+        if (!volume->disks[i].known)
+            return 0;
+    }
+    r = own_key(volume, &request.key);
+    if (r == 0)
+        r = ask_all(volume, &round, give_back, &request, sizeof(struct reservation_state),
+                    deadline_within(volume->deadline, volume->config->io_timeout_ms), "giving the reservation back");
+    return r;
+}
+
+const struct volume_layer volume_layer_reservation = {
+    .name = "reservation",
+    .applies = applies,
+    .up = layer_up,
+    .down = layer_down,
+    .check = layer_check,
+};
