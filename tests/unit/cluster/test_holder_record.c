@@ -97,7 +97,7 @@ static void set_history(const char *completed)
 {
     _cleanup_free_ char *event = completed ? text_printf("<fence_event action=\"reboot\" target=\"n1\" client=\"c\" origin=\"n2\" status=\"success\" delegate=\"n2\" completed=\"%s\"/>", completed)
                                            : strdup("");
-    _cleanup_free_ char *program = text_printf("#!/bin/sh\ncat <<'E'\n<pacemaker-result api-version=\"2.25\" request=\"x\"><fence_history status=\"0\">%s</fence_history>"
+    _cleanup_free_ char *program = text_printf("#!/bin/sh\ncat <<'E'\n<pacemaker-result api-version=\"2.25\" request=\"x\"><list name=\"Fencing history\">%s</list>"
                                                "<status code=\"0\" message=\"OK\"/></pacemaker-result>\nE\n", event);
 
     write_program("stonith_admin", program);
