@@ -21,6 +21,7 @@ bool api_error_may_repeat(enum cloud_error error, bool changes, bool sent)
 {
     switch (error) {
     case CLOUD_THROTTLED:
+    case CLOUD_CONFLICT:
         return true;
     case CLOUD_UNREACHABLE:
     case CLOUD_TRANSIENT:

@@ -839,42 +839,25 @@ static const struct document_node *find_route(const struct document_node *root, 
     return NULL;
 }
 
-/* Each table's answer is laid over those before: the holder is the first that is not self, where there is one. */
-static int merge_route(struct cloud *cloud, const struct document_node *route, const char *self, bool first,
-                       struct cloud_address *ret)
-{
-    struct cloud_address one = { .assigned = route != NULL };
-
-    if (document_copy(route, "instanceId", one.instance, sizeof(one.instance)) < 0 ||
-        document_copy(route, "networkInterfaceId", one.interface, sizeof(one.interface)) < 0)
-        return cloud_malformed(cloud, "a route");
-    if (first) {
-        *ret = one;
-        return 0;
-    }
-    if (one.assigned == ret->assigned && strcmp(one.instance, ret->instance) == 0)
-        return 0;
-    if (strcmp(ret->instance, self) == 0 || !ret->assigned)
-        *ret = one;
-    ret->partial = true;
-    return 0;
-}
-
 static int route_get(struct cloud *cloud, const struct cloud_address_spec *spec, const char *self,
                      struct deadline deadline, struct cloud_address *ret)
 {
     _cleanup_document_ struct document document = { 0 };
     const char *cursor = spec->tables, *word;
     size_t length;
-    bool first = true, partial = false;
+    bool first = true;
     int r = describe_tables(cloud, spec->tables, deadline, &document);
 
     while (r == 0 && text_next_word(&cursor, " ,\t", &word, &length)) {
-        r = merge_route(cloud, find_route(document.root, word, length, spec->address), self, first, ret);
-        partial = partial || ret->partial;
+        const struct document_node *route = find_route(document.root, word, length, spec->address);
+        struct cloud_address one = { .assigned = route != NULL };
+
+        if (document_copy(route, "instanceId", one.instance, sizeof(one.instance)) < 0 ||
+            document_copy(route, "networkInterfaceId", one.interface, sizeof(one.interface)) < 0)
+            return cloud_malformed(cloud, "a route");
+        cloud_merge_route(&one, self, first, ret);
         first = false;
     }
-    ret->partial = partial;
     return r;
 }
 

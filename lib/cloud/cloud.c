@@ -13,6 +13,7 @@
 /* A fifth cloud is one more file and one more line here (and its name below). */
 static const struct cloud_provider *const cloud_providers[] = {
     &cloud_aws,
+    &cloud_aliyun,
 };
 
 const char *const cloud_names[] = { "auto", "aws", "aliyun", "tencent", "huawei", NULL };
@@ -409,15 +410,17 @@ const struct cloud_attachment *cloud_disk_attachment(const struct cloud_disk *di
     return NULL;
 }
 
-/* After an error of a change: is the wish fulfilled nevertheless? The failure of the change is what is told otherwise. */
-static bool is_fulfilled(struct cloud *cloud, const char *id, const char *instance, bool attached, struct deadline deadline)
-{
-    const struct cloud_failure failure = cloud->failure;
-    const struct cloud_attachment *attachment;
-    struct cloud_disk disk;
-    bool fulfilled = false;
+/* What a look shows after a change of a disk has answered an error. */
+enum aftermath {
+    AFTERMATH_FAILED,    /* the failure stands */
+    AFTERMATH_FULFILLED, /* it is as wished, or on its way: an attach has answered an error and yet succeeded */
+    AFTERMATH_AGAIN,     /* nothing was done, and nothing stands in the way any more */
+};
 
-    switch (failure.error) {
+/* Errors behind which the change may be done, or which the disk's state explains. */
+static bool wants_look(enum cloud_error error)
+{
+    switch (error) {
     case CLOUD_TRANSIENT:
     case CLOUD_TIMED_OUT:
     case CLOUD_UNREACHABLE:
@@ -427,31 +430,77 @@ static bool is_fulfilled(struct cloud *cloud, const char *id, const char *instan
     case CLOUD_IN_USE:
     case CLOUD_WRONG_STATE:
     case CLOUD_THROTTLED:
-        break;
+    case CLOUD_CONFLICT:
+        return true;
     default:
         return false;
     }
-    if (cloud_disk_get(cloud, id, deadline, &disk) == 0) {
-        attachment = cloud_disk_attachment(&disk, instance);
-        fulfilled = attached ? attachment && (attachment->state == CLOUD_ATTACHING || attachment->state == CLOUD_ATTACHED)
-                             : (!attachment && disk.state != CLOUD_DISK_UNKNOWN) ||
-                                   (attachment && attachment->state == CLOUD_DETACHING);
-    }
+}
+
+static bool is_refusal_of_state(const struct cloud_failure *failure)
+{
+    return !failure->maybe_done && (failure->error == CLOUD_WRONG_STATE || failure->error == CLOUD_CONFLICT);
+}
+
+static enum aftermath look_after_attach(struct cloud *cloud, const char *id, const char *instance, struct deadline deadline)
+{
+    const struct cloud_failure failure = cloud->failure;
+    const struct cloud_attachment *attachment;
+    struct cloud_disk disk;
+    int r = wants_look(failure.error) ? cloud_disk_get(cloud, id, deadline, &disk) : -1;
+
     cloud->failure = failure;
-    return fulfilled;
+    if (r < 0)
+        return AFTERMATH_FAILED;
+    attachment = cloud_disk_attachment(&disk, instance);
+    if (attachment && (attachment->state == CLOUD_ATTACHING || attachment->state == CLOUD_ATTACHED))
+        return AFTERMATH_FULFILLED;
+    if (disk.state == CLOUD_DISK_ERROR)
+        (void)cloud_fail(cloud, CLOUD_WRONG_STATE, "the disk is in state '%s'", disk.state_text);
+    else if (!attachment && disk.attachment_count > 0 && !disk.multi_attach)
+        (void)cloud_fail(cloud, CLOUD_IN_USE, "the disk is attached to %s", disk.attachments[0].instance);
+    else if (is_refusal_of_state(&failure) && disk.state == CLOUD_DISK_AVAILABLE)
+        return AFTERMATH_AGAIN;
+    cloud->failure.maybe_done = failure.maybe_done;
+    return AFTERMATH_FAILED;
+}
+
+static enum aftermath look_after_detach(struct cloud *cloud, const char *id, const char *instance, struct deadline deadline)
+{
+    const struct cloud_failure failure = cloud->failure;
+    const struct cloud_attachment *attachment;
+    struct cloud_disk disk;
+    int r = wants_look(failure.error) ? cloud_disk_get(cloud, id, deadline, &disk) : -1;
+
+    cloud->failure = failure;
+    if (r < 0 || disk.state == CLOUD_DISK_UNKNOWN)
+        return AFTERMATH_FAILED;
+    attachment = cloud_disk_attachment(&disk, instance);
+    return !attachment || attachment->state == CLOUD_DETACHING ? AFTERMATH_FULFILLED : AFTERMATH_FAILED;
 }
 
 int cloud_disk_attach(struct cloud *cloud, const char *id, const char *instance, const char *device,
                       struct deadline deadline)
 {
-    int r;
+    struct deadline patience = deadline_within(deadline, 20000);
+    uint64_t pause = 0;
 
     if (!cloud_id_valid(id))
         return invalid_id(cloud, "disk", id);
     if (!cloud_id_valid(instance))
         return invalid_id(cloud, "instance", instance);
-    r = cloud->provider->disk_attach(cloud, id, instance, device, deadline);
-    return r < 0 && is_fulfilled(cloud, id, instance, true, deadline) ? 0 : r;
+    for (;;) {
+        int r = cloud->provider->disk_attach(cloud, id, instance, device, deadline);
+        enum aftermath aftermath = r < 0 ? look_after_attach(cloud, id, instance, deadline) : AFTERMATH_FULFILLED;
+        struct cloud_failure failure = cloud->failure;
+
+        if (aftermath == AFTERMATH_FULFILLED)
+            return 0;
+        if (aftermath == AFTERMATH_FAILED || cloud_pause(cloud, patience, &pause, "the disk") < 0) {
+            cloud->failure = failure;
+            return cloud_error_errno(failure.error);
+        }
+    }
 }
 
 int cloud_disk_detach(struct cloud *cloud, const char *id, const char *instance, bool force, struct deadline deadline)
@@ -463,7 +512,7 @@ int cloud_disk_detach(struct cloud *cloud, const char *id, const char *instance,
     if (!cloud_id_valid(instance))
         return invalid_id(cloud, "instance", instance);
     r = cloud->provider->disk_detach(cloud, id, instance, force, deadline);
-    return r < 0 && is_fulfilled(cloud, id, instance, false, deadline) ? 0 : r;
+    return r < 0 && look_after_detach(cloud, id, instance, deadline) == AFTERMATH_FULFILLED ? 0 : r;
 }
 
 /* One look of cloud_disk_await: 1 as wanted, 0 not yet, -errno never. */

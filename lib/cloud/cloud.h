@@ -35,6 +35,7 @@ enum cloud_error {
     CLOUD_OK = 0,
     CLOUD_THROTTLED,   /* -EAGAIN: too many calls; the library has waited and tried again as far as the deadline allowed */
     CLOUD_TRANSIENT,   /* -EIO: the cloud's own trouble (500, 503, busy, an operation in progress) */
+    CLOUD_CONFLICT,    /* -EAGAIN: another operation on the thing is under way, nothing was done; tried again as far as the deadline allowed */
     CLOUD_UNREACHABLE, /* -EHOSTUNREACH: no connection: name, route, proxy, refused */
     CLOUD_TIMED_OUT,   /* -ETIMEDOUT: no answer by the deadline */
     CLOUD_TLS,         /* -EPROTO: the server's certificate does not verify */

@@ -10,6 +10,7 @@ static const struct {
     [CLOUD_OK] = { "ok", 0 },
     [CLOUD_THROTTLED] = { "throttled", -EAGAIN },
     [CLOUD_TRANSIENT] = { "transient", -EIO },
+    [CLOUD_CONFLICT] = { "conflict", -EAGAIN },
     [CLOUD_UNREACHABLE] = { "unreachable", -EHOSTUNREACH },
     [CLOUD_TIMED_OUT] = { "timed out", -ETIMEDOUT },
     [CLOUD_TLS] = { "tls", -EPROTO },
@@ -61,4 +62,22 @@ int cloud_fail(struct cloud *cloud, enum cloud_error error, const char *format, 
 int cloud_malformed(struct cloud *cloud, const char *what)
 {
     return cloud_fail(cloud, CLOUD_MALFORMED, "the cloud's answer lacks %s, or it is malformed", what);
+}
+
+int cloud_pause(struct cloud *cloud, struct deadline deadline, uint64_t *pause_ms, const char *what)
+{
+    *pause_ms = *pause_ms == 0 ? 300 : *pause_ms < 2000 ? *pause_ms * 3 / 2 : 3000;
+    if (deadline_left_ms(deadline) <= *pause_ms)
+        return cloud_fail(cloud, CLOUD_TIMED_OUT, "timed out waiting for %s", what);
+    (void)deadline_sleep(deadline, *pause_ms);
+    return 0;
+}
+
+void cloud_merge_route(const struct cloud_address *one, const char *self, bool first, struct cloud_address *ret)
+{
+    bool partial = !first && (ret->partial || one->assigned != ret->assigned || strcmp(one->instance, ret->instance) != 0);
+
+    if (first || !ret->assigned || strcmp(ret->instance, self) == 0)
+        *ret = *one;
+    ret->partial = partial;
 }

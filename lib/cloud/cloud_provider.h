@@ -88,6 +88,13 @@ int cloud_need_region(struct cloud *cloud, struct deadline deadline);
 /* True for an id as the clouds make them: letters, digits and -_.:/ , not empty, at most 127 long. */
 bool cloud_id_valid(const char *id);
 
+/* Sleeps before the next look at something that changes: *pause_ms (0 at first) grows from 300 ms to 3 s. -ETIMEDOUT with the failure `what` when the
+ * deadline comes first. */
+int cloud_pause(struct cloud *cloud, struct deadline deadline, uint64_t *pause_ms, const char *what);
+
+/* One table's answer for a route, laid over those of the tables before it: the holder is the first that is not self. */
+void cloud_merge_route(const struct cloud_address *one, const char *self, bool first, struct cloud_address *ret);
+
 /* ---- for lists -------------------------------------------------------------------------------------------------- */
 
 /* Appends an item, at most 10,000. 0, or -errno with the failure. */

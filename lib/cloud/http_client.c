@@ -310,6 +310,9 @@ static struct curl_slist *make_headers(const struct parameters *headers)
 {
     struct curl_slist *list = curl.append(NULL, "Expect:");
 
+    /* libcurl would say that an empty body is a form, which is not among the signed headers. */
+    if (list && !parameters_find(headers, "Content-Type"))
+        list = curl.append(list, "Content-Type:");
     for (size_t i = 0; list && i < headers->count; i++) {
         const char *value = headers->items[i].value;
         char *line = *value ? text_printf("%s: %s", headers->items[i].name, value)

@@ -380,7 +380,7 @@ class Aws:
     NIC_FILTERS = {
         "network-interface-id": lambda v: [v.id], "attachment.instance-id": lambda v: [v.instance],
         "addresses.private-ip-address": lambda v: list(v.addresses), "private-ip-address": lambda v: list(v.addresses),
-        "subnet-id": lambda v: [v.subnet], "attachment.device-index": lambda v: ["0"], "mac-address": lambda v: [v.mac]}
+        "subnet-id": lambda v: [v.subnet], "vpc-id": lambda v: ["vpc-0123456789abcdef0"], "attachment.device-index": lambda v: ["0"], "mac-address": lambda v: [v.mac]}
 
     def describe_nic(self, view):
         return {
