@@ -360,6 +360,9 @@ bool fence_offers(const struct fence_agent *agent, const char *action)
         return agent->operations->list != NULL;
     if (text_equal(action, "diag"))
         return agent->operations->diag != NULL;
+    /* An agent that unfences turns a node on from that node alone: told that there is no reboot, Pacemaker's fencer uses off. */
+    if (text_equal(action, "reboot"))
+        return !agent->on_automatic;
     return true;
 }
 
