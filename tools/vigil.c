@@ -5,9 +5,6 @@
 #include "tools/vigil.h"
 
 static const struct command *const commands[] = {
-    &command_status,
-    &command_timeline,
-    &command_watch,
     NULL,
 };
 

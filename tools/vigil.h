@@ -6,8 +6,4 @@
  */
 #include "agent/command.h"
 
-extern const struct command command_status;
-extern const struct command command_timeline;
-extern const struct command command_watch;
-
 #endif

@@ -4,6 +4,7 @@
 #
 #   cloudsim_start [FOLDER] [OPTION...]   starts one; sets CLOUDSIM (its URL), CLOUDSIM_HTTPS, CLOUDSIM_CA, CLOUDSIM_WRONG_NAME, CLOUDSIM_WRONG_CA, CLOUDSIM_PID
 #                                   and the addresses of what it needs in FOLDER ($BATS_TEST_TMPDIR)
+#                                   CLOUDSIM_RUN is an array put in front of its command line, to run it on a node (nsenter ...)
 #   cloudsim_stop                   ends it; safe to call at any time
 #   cloudsim PATH [JSON]            asks its own interface: POST where there is a JSON, else GET (sim_control.py says what there is); prints the answer
 #   cloudsim_delete PATH            the same with DELETE: faults, log
@@ -15,6 +16,7 @@
 #   cloudsim_credentials CLOUD FILE             writes the account's keys as the vendor's own file, mode 0600
 
 CLOUDSIM='' CLOUDSIM_PID=''
+declare -p CLOUDSIM_RUN >/dev/null 2>&1 || CLOUDSIM_RUN=()
 CLOUDSIM_FOLDER=$(cd "$(dirname "${BASH_SOURCE[0]}")/../cloudsim" && pwd)
 
 cloudsim_start() {
@@ -22,7 +24,7 @@ cloudsim_start() {
   shift $(($# > 0))
   rm -f "$folder/cloudsim.ready"
   mkdir -p "$folder/cloudsim"
-  python3 "$CLOUDSIM_FOLDER/cloudsim" --dir "$folder/cloudsim" --ready "$folder/cloudsim.ready" "$@" \
+  "${CLOUDSIM_RUN[@]}" python3 "$CLOUDSIM_FOLDER/cloudsim" --dir "$folder/cloudsim" --ready "$folder/cloudsim.ready" "$@" \
     </dev/null >"$folder/cloudsim.log" 2>&1 3>&- 4>&- &
   CLOUDSIM_PID=$!
   until [ -s "$folder/cloudsim.ready" ]; do
@@ -49,14 +51,14 @@ cloudsim_stop() {
 
 cloudsim() {
   if [ $# -gt 1 ]; then
-    curl -sS --noproxy '*' --fail-with-body --data-binary @- "$CLOUDSIM/_sim/$1" <<<"$2"
+    "${CLOUDSIM_RUN[@]}" curl -sS --noproxy '*' --fail-with-body --data-binary @- "$CLOUDSIM/_sim/$1" <<<"$2"
   else
-    curl -sS --noproxy '*' --fail-with-body "$CLOUDSIM/_sim/$1"
+    "${CLOUDSIM_RUN[@]}" curl -sS --noproxy '*' --fail-with-body "$CLOUDSIM/_sim/$1"
   fi
 }
 
 cloudsim_delete() {
-  curl -sS --noproxy '*' --fail-with-body -X DELETE "$CLOUDSIM/_sim/$1"
+  "${CLOUDSIM_RUN[@]}" curl -sS --noproxy '*' --fail-with-body -X DELETE "$CLOUDSIM/_sim/$1"
 }
 
 cloudsim_field() {
