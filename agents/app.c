@@ -16,10 +16,14 @@
 #include "health/application.h"
 #include "health/probe.h"
 #include "health/systemd_unit.h"
+#include "watch/client.h"
 
 struct app_config {
     struct application application;
     int failures;
+    bool watch;
+    uint64_t watch_interval_ms;
+    int watch_failures;
 };
 
 static int check_command(const char *text, struct text_buffer *why)
@@ -132,6 +136,16 @@ static const struct param params[] = {
     { "failures", PARAM_INTEGER(struct app_config, failures), .default_value = "1", .minimum = 1, .maximum = 1000,
       .reloadable = true, .shortdesc = "failed probes in a row before a monitor fails",
       .longdesc = "Until then it answers 190, degraded. A process that is gone fails at once." },
+    { "watch", PARAM_BOOLEAN(struct app_config, watch), .default_value = "true", .reloadable = true,
+      .shortdesc = "let vigild watch the main process and the probes",
+      .longdesc = "Where vigild runs, it tells the cluster at once when the main process ends, a listener on this node that a probe names "
+                  "is gone, or a light probe fails. Without it, monitors find that." },
+    { "watch_interval", PARAM_DURATION(struct app_config, watch_interval_ms), .default_value = "1", .minimum = 0, .maximum = 3600000,
+      .reloadable = true, .shortdesc = "how often vigild asks each light probe (at least every 100 ms; 0: never)",
+      .longdesc = "On a connection that stays open where the protocol allows it. Probes of the kinds process and exec, and those that ask as "
+                  "the application's user, are the monitors' alone." },
+    { "watch_failures", PARAM_INTEGER(struct app_config, watch_failures), .default_value = "3", .minimum = 1, .maximum = 1000,
+      .reloadable = true, .shortdesc = "failed probes of vigild in a row before it counts" },
     {}
 };
 
@@ -215,11 +229,57 @@ static enum ocf_code ask(struct agent_run *run, const struct app_config *app, co
     return OCF_SUCCESS;
 }
 
+/* What a probe names on this node, and the probe itself. The addresses must live as long as the registration. */
+static void add_probe(struct watch_registration *registration, const struct app_config *app, const char *address)
+{
+    struct probe_url url;
+    struct watch_item *item;
+
+    if (probe_url_parse(address, strlen(address), &url, NULL) < 0 || url.scheme == PROBE_PROCESS || url.scheme == PROBE_EXEC)
+        return;
+    if (text_empty(url.socket) && (text_equal(url.host, "localhost") || text_after(url.host, "127."))) {
+        item = watch_registration_add(registration, WATCH_LISTENER, "*");
+        if (item)
+            item->port = url.port;
+    }
+    if (app->watch_interval_ms == 0 || (!text_empty(url.socket) && app->application.user))
+        return;
+    item = watch_registration_add(registration, WATCH_PROBE, address);
+    if (!item)
+        return;
+    item->interval_ms = app->watch_interval_ms;
+    item->deadline_ms = app->application.probe_timeout_ms;
+    item->failures = (uint64_t)app->watch_failures;
+}
+
+static void keep_watched(struct agent_run *run, const struct app_config *app, const struct application_view *view)
+{
+    struct watch_registration registration;
+    _cleanup_vector_ char **probes = NULL;
+    struct watch_item *item;
+
+    if (!app->watch)
+        return;
+    watch_begin(run, &registration);
+    if (view->record.main.pid > 0 && !app->application.unit) {
+        item = watch_registration_add(&registration, WATCH_PROCESS, run->instance);
+        item->pid = (uint64_t)view->record.main.pid;
+        item->start = view->record.main.start_ticks;
+    } else if (view->set.cgroup[0] != '\0') {
+        (void)watch_registration_add(&registration, WATCH_CGROUP, view->set.cgroup);
+    }
+    if (app->application.probe && text_split_command(app->application.probe, &probes) == 0)
+        for (size_t i = 0; probes[i]; i++)
+            add_probe(&registration, app, probes[i]);
+    (void)watch_keep(run, &registration);
+}
+
 static enum ocf_code app_monitor(struct agent_run *run, const void *config)
 {
     _cleanup_text_buffer_ struct text_buffer why = { 0 };
     struct application application;
     struct application_view view;
+    enum ocf_code code;
     int r;
 
     (void)prepare(run, config, &application);
@@ -230,13 +290,17 @@ static enum ocf_code app_monitor(struct agent_run *run, const void *config)
         return agent_fail(run, OCF_NOT_RUNNING, "%s", view.detail);
     if (view.state == APPLICATION_REMNANT)
         return agent_fail(run, OCF_ERR_GENERIC, "%s; a stop will end it", view.detail);
-    return ask(run, config, &application, &view.set);
+    code = ask(run, config, &application, &view.set);
+    if (code == OCF_SUCCESS)
+        keep_watched(run, config, &view);
+    return code;
 }
 
 static enum ocf_code app_start(struct agent_run *run, const void *config)
 {
     _cleanup_text_buffer_ struct text_buffer why = { 0 };
     struct application application;
+    struct application_view view;
     int r = prepare(run, config, &application);
 
     if (r < 0)
@@ -248,6 +312,8 @@ static enum ocf_code app_start(struct agent_run *run, const void *config)
     if (application.probe)
         (void)agent_note(&(struct note){ .kind = "probe-answered", .resource = run->instance });
     log_info("%s is running", run->instance);
+    if (application_look(&application, run->deadline, &view, &why) == 0 && view.state == APPLICATION_RUNNING)
+        keep_watched(run, config, &view);
     return OCF_SUCCESS;
 }
 
@@ -257,6 +323,7 @@ static enum ocf_code app_stop(struct agent_run *run, const void *config)
     struct application application;
     int r;
 
+    (void)watch_withdraw(run);
     (void)prepare(run, config, &application);
     r = application_stop(&application, run->deadline, &why);
     if (r < 0)

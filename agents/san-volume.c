@@ -10,6 +10,7 @@
  */
 #include <limits.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 
 #include "agent/agent.h"
@@ -21,6 +22,7 @@
 #include "storage/iscsi_session.h"
 #include "storage/mount_release.h"
 #include "storage/reservation.h"
+#include "watch/client.h"
 #include "storage/storage_call.h"
 #include "storage/volume.h"
 
@@ -178,6 +180,10 @@ static const struct param params[] = {
       .shortdesc = "how long a start waits for the device to appear" },
     { "io_timeout", PARAM_DURATION(struct volume_config, io_timeout_ms), .default_value = "10", .minimum = 100, .maximum = 3600000, .reloadable = true,
       .shortdesc = "how long a device may take to answer before it counts as hanging" },
+    { "watch", PARAM_BOOLEAN(struct volume_config, watch), .default_value = "true", .reloadable = true,
+      .shortdesc = "let vigild watch the mount and the device",
+      .longdesc = "Where vigild runs, it tells the cluster at once when the file system is not mounted any more or has turned read-only, when the device is gone or does not "
+                  "answer within io_timeout, or when the reservation is lost. Without it, monitors find that." },
     { "statusfile_prefix", PARAM_TEXT(struct volume_config, status_prefix), .default_value = ".Filesystem_status/", .check = check_prefix, .reloadable = true,
       .shortdesc = "where the check file of depth 20 lies on the volume",
       .longdesc = "The resource's and the node's name are put behind it, so that two nodes never share one." },
@@ -539,6 +545,38 @@ static void call_begin(struct call *call, const struct agent_run *run, const voi
     set_authority(call);
 }
 
+/* What the note of the start says is watched: the same at every monitor, so that a registration that stands is found to stand. */
+static void keep_watched(struct agent_run *run, struct call *call)
+{
+    const struct volume_state *state = &call->volume.state;
+    char disks[VOLUME_STATE_DISKS][24];
+    struct watch_registration registration;
+    struct watch_item *item;
+
+    volume_read_state(&call->volume, call->state_path);
+    if (!call->config.watch || !call->volume.state_known)
+        return;
+    watch_begin(run, &registration);
+    item = watch_registration_add(&registration, WATCH_MOUNT, call->volume.directory);
+    item->device = state->superblock;
+    item->writable = volume_wants_write(&call->volume);
+    if (state->block != 0) {
+        watch_registration_add(&registration, WATCH_DEVICE, call->config.device)->device = state->block;
+        item = watch_registration_add(&registration, WATCH_LATENCY, call->config.device);
+        item->device = state->block;
+        item->deadline_ms = call->config.io_timeout_ms;
+    }
+    for (unsigned int i = 0; call->config.reservation != RESERVATION_NONE && state->key != 0 && i < state->disk_count; i++) {
+        (void)text_format(disks[i], sizeof(disks[i]), "%u:%u", major(state->disks[i].number), minor(state->disks[i].number));
+        item = watch_registration_add(&registration, WATCH_RESERVATION, disks[i]);
+        if (!item)
+            break;
+        item->device = state->disks[i].number;
+        item->key = state->key;
+    }
+    (void)watch_keep(run, &registration);
+}
+
 static enum ocf_code volume_monitor(struct agent_run *run, const void *config)
 {
     _cleanup_call_ struct call call = { 0 };
@@ -547,6 +585,8 @@ static enum ocf_code volume_monitor(struct agent_run *run, const void *config)
     call_begin(&call, run, config);
     call.volume.check_only = true;
     status = volume_check(&call.volume, run->depth);
+    if (status == VOLUME_UP && !run->probe)
+        keep_watched(run, &call);
     if (status == VOLUME_UP && call.volume.degraded.length > 0 && !run->probe)
         return agent_fail(run, OCF_DEGRADED, "%s", call.volume.degraded.text);
     if (status == VOLUME_UP)
@@ -629,6 +669,7 @@ static enum ocf_code volume_start(struct agent_run *run, const void *config)
 {
     _cleanup_call_ struct call call = { 0 };
     _cleanup_close_ int lock_fd = -1;
+    enum ocf_code code;
     int status;
 
     call_begin(&call, run, config);
@@ -637,10 +678,15 @@ static enum ocf_code volume_start(struct agent_run *run, const void *config)
         return fail_lock(run, &call, lock_fd);
     status = volume_check(&call.volume, 0);
     if (status == VOLUME_UP)
+        keep_watched(run, &call);
+    if (status == VOLUME_UP)
         return OCF_SUCCESS;
     if (status < 0)
         return refuse(run, &call.volume, code_of(status), reason(&call.volume, status));
-    return bring_up(run, &call);
+    code = bring_up(run, &call);
+    if (code == OCF_SUCCESS)
+        keep_watched(run, &call);
+    return code;
 }
 
 static enum ocf_code volume_stop(struct agent_run *run, const void *config)
@@ -649,6 +695,8 @@ static enum ocf_code volume_stop(struct agent_run *run, const void *config)
     _cleanup_close_ int lock_fd = -1;
     int r;
 
+    /* Nobody is to take what follows for a failure. */
+    (void)watch_withdraw(run);
     call_begin(&call, run, config);
     lock_fd = lock_volume(&call, run->deadline);
     /* A lock that can't be made (a full disk) is no reason to leave the volume mounted; only another action that goes on is. */

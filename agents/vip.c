@@ -20,6 +20,7 @@
 #include "net/address_start.h"
 #include "net/address_stop.h"
 #include "net/network_namespace.h"
+#include "watch/client.h"
 
 #define DETACHED_COUNT_MAX 1000
 
@@ -27,7 +28,7 @@ struct vip_config {
     struct address_config address;
     const char *network_namespace, *mac, *send_arp_opts, *arp_mac;
     int arp_count, arp_sender, clusterip_hash;
-    bool unique_clone_address;
+    bool unique_clone_address, watch;
 };
 
 static int check_namespace(const char *text, struct text_buffer *why)
@@ -98,6 +99,10 @@ static const struct param params[] = {
       .default_value = "99", .advanced = true, .shortdesc = "Value of that label", .longdesc = "An unused label; 'ip addrlabel list' shows those in use." },
     { "unique_clone_address", PARAM_BOOLEAN(struct vip_config, unique_clone_address), .default_value = "false", .advanced = true,
       .shortdesc = "One address for each clone instance", .longdesc = "The instance number of a globally unique clone is added to the address." },
+    { "watch", PARAM_BOOLEAN(struct vip_config, watch), .default_value = "true", .reloadable = true,
+      .shortdesc = "Let vigild watch the address and its interface",
+      .longdesc = "Where vigild runs, it tells the cluster at once when the address is gone or the interface can carry no packets, and notes when another host "
+                  "claims the address. Without it, monitors find that." },
     { "arp_sender", PARAM_CHOICE(struct vip_config, arp_sender), .advanced = true,
       .choices = NAMES("send_arp", "iputils_arping", "libnet_arping", "ipoibarping"), .default_value = "send_arp",
       .shortdesc = "Without effect", .longdesc = "For compatibility: this agent sends requests and replies by itself, on InfiniBand too." },
@@ -255,6 +260,20 @@ static int find_address(struct agent_run *run, struct address_service *vip, enum
     return -1;
 }
 
+/* An address of another network namespace is out of vigild's sight. */
+static void keep_watched(struct agent_run *run, const struct vip_config *config, const struct address_service *vip)
+{
+    struct watch_registration registration;
+
+    if (!config->watch || config->network_namespace || vip->link.index == 0)
+        return;
+    watch_begin(run, &registration);
+    watch_registration_add(&registration, WATCH_ADDRESS, vip->ip)->index = vip->link.index;
+    if (!(vip->link.flags & IFF_LOOPBACK))
+        watch_registration_add(&registration, WATCH_LINK, vip->link.name)->index = vip->link.index;
+    (void)watch_keep(run, &registration);
+}
+
 /* ---- the actions ---------------------------------------------------------------------------------------------------------------- */
 
 static enum ocf_code vip_monitor(struct agent_run *run, const void *config)
@@ -278,8 +297,10 @@ static enum ocf_code vip_monitor(struct agent_run *run, const void *config)
     error = address_service_check(&vip, !run->probe);
     if (error < 0)
         return fail(run, &vip, error);
-    if (!run->probe)
-        address_keep_announcing(&vip);
+    if (run->probe)
+        return OCF_SUCCESS;
+    address_keep_announcing(&vip);
+    keep_watched(run, config, &vip);
     return OCF_SUCCESS;
 }
 
@@ -331,10 +352,11 @@ static enum ocf_code vip_start(struct agent_run *run, const void *data)
         return fail(run, &vip, error);
     address_announce(&vip, config->arp_count);
     (void)agent_note(&(struct note){ .kind = "address-announced", .resource = run->instance, .text = vip.ip });
+    keep_watched(run, config, &vip);
     return OCF_SUCCESS;
 }
 
-static enum ocf_code vip_stop(struct agent_run *run, const void *config)
+static enum ocf_code take_down(struct agent_run *run, const void *config)
 {
     _cleanup_vip_ struct address_service vip = ADDRESS_SERVICE_CLOSED;
     _cleanup_close_ int lock = lock_address(run);
@@ -357,6 +379,13 @@ static enum ocf_code vip_stop(struct agent_run *run, const void *config)
         return fail(run, &vip, error);
     address_tidy_up(&vip);
     return OCF_SUCCESS;
+}
+
+/* Nobody is to take what follows for a failure: that comes before the lock. */
+static enum ocf_code vip_stop(struct agent_run *run, const void *config)
+{
+    (void)watch_withdraw(run);
+    return take_down(run, config);
 }
 
 /* Applies what may change while the address is in use: lifetimes and announcements. The rest takes effect when it is next asked for. */

@@ -5,6 +5,9 @@
 #include "tools/vigil.h"
 
 static const struct command *const commands[] = {
+    &command_status,
+    &command_timeline,
+    &command_watch,
     NULL,
 };
 

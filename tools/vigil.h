@@ -6,4 +6,8 @@
  */
 #include "agent/command.h"
 
+extern const struct command command_status;
+extern const struct command command_timeline;
+extern const struct command command_watch;
+
 #endif

@@ -360,6 +360,9 @@ bool fence_offers(const struct fence_agent *agent, const char *action)
         return agent->operations->list != NULL;
     if (text_equal(action, "diag"))
         return agent->operations->diag != NULL;
+    /* An agent that unfences turns a node on from that node alone: told that there is no reboot, Pacemaker's fencer uses off. */
+    if (text_equal(action, "reboot"))
+        return !agent->on_automatic;
     return true;
 }
 
@@ -453,6 +456,41 @@ static int check_call(struct fence_run *run, const struct fence_action *action, 
     return check_config ? check_config(run, config) : 0;
 }
 
+static int use_device(struct fence_run *run, const struct fence_action *action, const void *config)
+{
+    const struct fence_operations *operations = run->agent->operations;
+    int r = 0;
+
+    run->deadline = deadline_in(run->options->login_timeout_ms);
+    if (operations->open)
+        r = operations->open(run, config);
+    if (r < 0)
+        return fence_fail(run, r, "the device could not be reached: %s", strerror(-r));
+    r = action->function(run, config);
+    if (operations->close)
+        operations->close(run, config);
+    return r;
+}
+
+/* What takes a node's power is noted for the flight recorder, with its end. */
+static int use_device_noted(struct fence_run *run, const struct fence_action *action, const void *config)
+{
+    const char *target = run->options->nodename ? run->options->nodename : run->plug;
+    struct note note = { .kind = "fencing-begin", .peer = target, .text = run->agent->name };
+    uint64_t begin_ns = note_clock_ns();
+    int r;
+
+    if (!text_equal(run->action, "off") && !text_equal(run->action, "reboot"))
+        return use_device(run, action, config);
+    (void)agent_note(&note);
+    r = use_device(run, action, config);
+    note.kind = "fencing-end";
+    note.value = r;
+    note.duration_ns = note_clock_ns() - begin_ns;
+    (void)agent_note(&note);
+    return r;
+}
+
 static int perform(struct fence_run *run, const struct fence_action *action, const void *config)
 {
     const struct fence_operations *operations = run->agent->operations;
@@ -465,15 +503,7 @@ static int perform(struct fence_run *run, const struct fence_action *action, con
         log_info("waiting %llu ms before %s, as delay says", (unsigned long long)run->options->delay_ms, run->action);
         (void)deadline_sleep(DEADLINE_NEVER, run->options->delay_ms);
     }
-    run->deadline = deadline_in(run->options->login_timeout_ms);
-    if (operations->open)
-        r = operations->open(run, config);
-    if (r < 0)
-        return fence_fail(run, r, "the device could not be reached: %s", strerror(-r));
-    r = action->function(run, config);
-    if (operations->close)
-        operations->close(run, config);
-    return r;
+    return use_device_noted(run, action, config);
 }
 
 static void print_success(const struct fence_run *run)
@@ -488,25 +518,6 @@ static void print_success(const struct fence_run *run)
         (void)puts("Success: Powered ON");
 }
 
-/* What takes a node's power is noted for the flight recorder, with its end. */
-static int perform_noted(struct fence_run *run, const struct fence_action *action, const void *config)
-{
-    const char *target = run->options->nodename ? run->options->nodename : run->plug;
-    struct note note = { .kind = "fencing-begin", .peer = target, .text = run->agent->name };
-    uint64_t begin_ns = note_clock_ns();
-    int r;
-
-    if (!text_equal(run->action, "off") && !text_equal(run->action, "reboot"))
-        return perform(run, action, config);
-    (void)agent_note(&note);
-    r = perform(run, action, config);
-    note.kind = "fencing-end";
-    note.value = r;
-    note.duration_ns = note_clock_ns() - begin_ns;
-    (void)agent_note(&note);
-    return r;
-}
-
 static int run_action(struct fence_run *run, const void *config)
 {
     const struct fence_action *action = find_action(run->agent, run->action);
@@ -516,7 +527,7 @@ static int run_action(struct fence_run *run, const void *config)
         (void)fence_fail(run, -EINVAL, "no action '%s'; see --help", run->action);
         return FENCE_FAILURE;
     }
-    r = perform_noted(run, action, config);
+    r = perform(run, action, config);
     if (r < 0) {
         (void)fence_fail(run, r, "%s failed: %s", run->action, r == -ETIMEDOUT ? "timed out" : strerror(-r));
         return FENCE_FAILURE;

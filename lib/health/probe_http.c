@@ -33,7 +33,7 @@ static int judge(const struct probe_url *url, unsigned int status, const char *b
     return 0;
 }
 
-static int send_request(int fd, const struct probe_url *url, struct deadline deadline)
+static int send_request(int fd, const struct probe_url *url, bool keep, struct deadline deadline)
 {
     _cleanup_text_buffer_ struct text_buffer request = { 0 };
     bool literal = strchr(url->host, ':') != NULL;
@@ -42,30 +42,30 @@ static int send_request(int fd, const struct probe_url *url, struct deadline dea
                        literal ? "[" : "", url->host, literal ? "]" : "");
     if (url->port != 80)
         text_buffer_printf(&request, ":%u", url->port);
-    text_buffer_printf(&request, "\r\nUser-Agent: vigil\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    text_buffer_printf(&request, "\r\nUser-Agent: vigil\r\nAccept: */*\r\nConnection: %s\r\n\r\n", keep ? "keep-alive" : "close");
     return request.failed ? -ENOMEM : connection_send(fd, request.text, request.length, deadline);
 }
 
 /* True when what has come is enough to judge by. A server that leaves the connection open in spite of "Connection: close" is not
  * waited for. */
-static bool is_complete(const struct probe_url *url, const struct http_head *head, const struct answer *answer)
+static bool is_complete(const struct probe_url *url, const struct http_head *head, const struct answer *answer, bool whole)
 {
     static const char last_chunk[] = "\n0\r\n\r\n";
     size_t tail = sizeof(last_chunk) - 1;
 
-    if (!url->text[0] || answer->length >= ANSWER_LIMIT)
+    if ((!url->text[0] && !whole) || answer->length >= ANSWER_LIMIT)
         return true;
     if (head->chunked)
         return answer->length >= tail && memcmp(answer->bytes + answer->length - tail, last_chunk, tail) == 0;
     return head->has_length && answer->length - head->head_length >= head->content_length;
 }
 
-static int receive_answer(int fd, const struct probe_url *url, struct answer *answer, struct http_head *head,
+static int receive_answer(int fd, const struct probe_url *url, bool whole, struct answer *answer, struct http_head *head,
                           struct deadline deadline, struct text_buffer *why)
 {
     enum reply_verdict verdict = REPLY_INCOMPLETE;
 
-    while (verdict == REPLY_INCOMPLETE || !is_complete(url, head, answer)) {
+    while (verdict == REPLY_INCOMPLETE || !is_complete(url, head, answer, whole)) {
         size_t room = ANSWER_LIMIT - answer->length;
         int r = room > 0 ? connection_receive(fd, answer->bytes + answer->length, room, deadline) : 0;
 
@@ -87,29 +87,63 @@ static int receive_answer(int fd, const struct probe_url *url, struct answer *an
     return -EPROTO;
 }
 
+static int ask_on(int fd, const struct probe_url *url, bool keep, struct answer *answer, struct http_head *head, struct deadline deadline,
+                  struct text_buffer *why)
+{
+    size_t length;
+    int r = send_request(fd, url, keep, deadline);
+
+    if (r == 0)
+        r = receive_answer(fd, url, keep, answer, head, deadline, why);
+    if (r < 0)
+        return r;
+    length = answer->length - head->head_length;
+    if (head->chunked)
+        (void)reply_http_dechunk(answer->bytes + head->head_length, length, &length);
+    return judge(url, head->status, answer->bytes + head->head_length, length, why);
+}
+
 int probe_ask_http(const struct probe_url *url, const struct probe_context *context _unused_, struct deadline deadline,
                    struct text_buffer *why)
 {
     _cleanup_close_ int fd = probe_connect(url, deadline, why);
     _cleanup_free_ struct answer *answer = NULL;
     struct http_head head = { 0 };
-    size_t length;
-    int r;
 
     if (fd < 0)
         return fd;
     answer = calloc(1, sizeof(*answer));
+    return answer ? ask_on(fd, url, false, answer, &head, deadline, why) : -ENOMEM;
+}
+
+/* The connection can be used again when the end of the answer was seen (RFC 9112, 9.3). */
+static bool can_go_on(const struct http_head *head, const struct answer *answer)
+{
+    return answer->length < ANSWER_LIMIT && (head->chunked || head->has_length) &&
+           !memmem(answer->bytes, head->head_length, "Connection: close", 17) && !memmem(answer->bytes, head->head_length, "connection: close", 17);
+}
+
+int probe_keep_http(const struct probe_url *url, int *fd, struct deadline deadline, struct text_buffer *why)
+{
+    _cleanup_free_ struct answer *answer = calloc(1, sizeof(*answer));
+    struct http_head head = { 0 };
+    int r;
+
     if (!answer)
         return -ENOMEM;
-    r = send_request(fd, url, deadline);
-    if (r == 0)
-        r = receive_answer(fd, url, answer, &head, deadline, why);
-    if (r < 0)
+    if (*fd < 0)
+        *fd = probe_connect(url, deadline, why);
+    if (*fd < 0) {
+        r = *fd;
+        *fd = -1;
         return r;
-    length = answer->length - head.head_length;
-    if (head.chunked)
-        (void)reply_http_dechunk(answer->bytes + head.head_length, length, &length);
-    return judge(url, head.status, answer->bytes + head.head_length, length, why);
+    }
+    r = ask_on(*fd, url, true, answer, &head, deadline, why);
+    if (r == 0 && !can_go_on(&head, answer)) {
+        (void)close(*fd);
+        *fd = -1;
+    }
+    return r;
 }
 
 /* ---- https ------------------------------------------------------------------------------------------------------ */

@@ -45,4 +45,9 @@ int probe_become_user(const struct probe_context *context, struct text_buffer *w
 /* Reads password_file= where one is given. Returns 0 (*ret_password is NULL without one; file_wipe_secret frees it), or -errno with why. */
 int probe_read_password(const struct probe_url *url, char **ret_password, struct text_buffer *why);
 
+/* The same on a connection that stays open: *fd is -1 before the first call; a call that fails leaves it for its caller to close. */
+bool probe_can_keep_line(enum probe_scheme scheme);
+int probe_keep_line(const struct probe_url *url, int *fd, struct deadline deadline, struct text_buffer *why);
+int probe_keep_http(const struct probe_url *url, int *fd, struct deadline deadline, struct text_buffer *why);
+
 #endif

@@ -166,3 +166,45 @@ int probe_ask_tcp(const struct probe_url *url, const struct probe_context *conte
         return fd;
     return url->text[0] ? expect_text(fd, url->text, deadline, why) : 0;
 }
+
+/* ---- kept-open connections ------------------------------------------------------------------------------------------ */
+
+static const struct dialogue *kept_dialogue(enum probe_scheme scheme)
+{
+    static const struct dialogue smtp = { reply_smtp, "NOOP\r\n", reply_smtp, "" };
+    static const struct dialogue imap = { reply_imap_greeting, "v1 NOOP\r\n", reply_imap_tagged, "" };
+    static const struct dialogue redis = { NULL, "PING\r\n", reply_redis, "" };
+
+    return scheme == PROBE_SMTP ? &smtp : scheme == PROBE_IMAP ? &imap : scheme == PROBE_REDIS ? &redis : NULL;
+}
+
+bool probe_can_keep_line(enum probe_scheme scheme)
+{
+    return kept_dialogue(scheme) != NULL;
+}
+
+static int begin_line(const struct probe_url *url, const struct dialogue *dialogue, struct deadline deadline, struct text_buffer *why)
+{
+    _cleanup_close_ int fd = probe_connect(url, deadline, why);
+    int r;
+
+    if (fd < 0)
+        return fd;
+    r = dialogue->greeting ? expect(fd, dialogue->greeting, deadline, why) : redis_login(fd, url, deadline, why);
+    return r < 0 ? r : TAKE_FD(fd);
+}
+
+int probe_keep_line(const struct probe_url *url, int *fd, struct deadline deadline, struct text_buffer *why)
+{
+    const struct dialogue *dialogue = kept_dialogue(url->scheme);
+    int r;
+
+    if (*fd < 0)
+        *fd = begin_line(url, dialogue, deadline, why);
+    if (*fd < 0) {
+        r = *fd;
+        *fd = -1;
+        return r;
+    }
+    return ask(*fd, dialogue->question, dialogue->answer, deadline, why);
+}

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
+
 /* "0x" and sixteen digits, with leading zeros, and the NUL. */
 #define RESERVATION_KEY_TEXT_SIZE 19
 
@@ -30,5 +32,13 @@ const char *reservation_key_format(uint64_t key, char buffer[static RESERVATION_
 /* Reads 1 to 16 hexadecimal digits, with or without 0x: "1", "0x0001" and "0x0000000000000001" are the same key. Returns 0, or -EINVAL (zero
  * is no key). Pure. */
 int reservation_key_parse(const char *text, size_t length, uint64_t *ret);
+
+/* The key map of a user: "n1=0x1 n2=0x2"; blanks, commas or semicolons separate. A node and a key stand only once. Visits each pair, only when the whole map is
+ * good. Returns the number of pairs, or -EINVAL with what is wrong appended to why (may be NULL). Pure. */
+typedef void (*reservation_key_visitor)(void *context, const char *node, uint64_t key);
+int reservation_key_map_walk(const char *map, reservation_key_visitor visitor, void *context, struct text_buffer *why);
+
+/* The key of a node: 0, -ENOENT, or -EINVAL. Names are compared without regard to case, as Pacemaker does it. Pure. */
+int reservation_key_map_find(const char *map, const char *node, uint64_t *ret);
 
 #endif

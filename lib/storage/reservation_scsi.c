@@ -21,6 +21,23 @@ static int order_once(const struct scsi_transport *transport, uint64_t key, bool
     return scsi_reserve_out(transport, &order, deadline);
 }
 
+/* A target that does not keep registrations should say "invalid field in parameter list" (SPC-4 5.13.7); tgtd says that of the command, and LIO, when it has no
+ * folder to keep them in, that it failed. */
+static bool refuses_to_keep(int error)
+{
+    return error == -RESERVATION_APTPL_REFUSED || error == -RESERVATION_NOT_SUPPORTED || error == -RESERVATION_DEVICE_ERROR;
+}
+
+/* Whether it was the keeping that was refused, by the target's own word of what it can do. */
+static int name_refusal(const struct scsi_transport *transport, struct deadline deadline, int error)
+{
+    struct reservation_capabilities capabilities = { .aptpl = true };
+
+    if (error == -RESERVATION_NOT_SUPPORTED && scsi_read_capabilities(transport, deadline, &capabilities) == 0 && !capabilities.aptpl)
+        return -RESERVATION_APTPL_REFUSED;
+    return error;
+}
+
 int scsi_register_path(const struct scsi_transport *transport, uint64_t key, bool replace, enum reservation_aptpl aptpl,
                        struct deadline deadline, bool *ret_kept)
 {
@@ -29,12 +46,12 @@ int scsi_register_path(const struct scsi_transport *transport, uint64_t key, boo
     *ret_kept = aptpl != RESERVATION_APTPL_OFF;
     if (*ret_kept)
         r = order_once(transport, key, replace, true, deadline);
-    /* A target that has no place to keep registrations says so, or reports that it failed at it. */
-    if (aptpl != RESERVATION_APTPL_DEMAND && (r == -RESERVATION_APTPL_REFUSED || r == -RESERVATION_DEVICE_ERROR)) {
-        *ret_kept = false;
-        r = order_once(transport, key, replace, false, deadline);
-    }
-    return r;
+    if (!refuses_to_keep(r))
+        return r;
+    if (aptpl == RESERVATION_APTPL_DEMAND)
+        return name_refusal(transport, deadline, r);
+    *ret_kept = false;
+    return order_once(transport, key, replace, false, deadline);
 }
 
 static int scsi_capabilities(struct reservation_device *device, struct deadline deadline, struct reservation_capabilities *ret)

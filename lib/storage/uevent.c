@@ -5,17 +5,28 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "base/number.h"
 #include "base/text.h"
 
 /* The kernel's buffer is 2048 (UEVENT_BUFFER_SIZE), with the path in front of it. */
 #define EVENT_SIZE 8192
 
+static unsigned int number_of(const char *text)
+{
+    uint64_t number = 0;
+
+    (void)number_parse_unsigned(text, INT32_MAX, &number);
+    return (unsigned int)number;
+}
+
 /* "ACTION@PATH", then KEY=VALUE, each with its end. */
 int uevent_parse(const char *bytes, size_t length, struct uevent *ret)
 {
-    struct uevent event = { .action = "", .subsystem = "", .name = "" };
+    struct uevent event = { .action = "", .subsystem = "", .name = "", .path_action = "", .path = "", .valid_paths = -1 };
+    unsigned int major_number = 0, minor_number = 0;
     const char *end = bytes + length, *text = bytes;
 
     if (length == 0 || bytes[length - 1] != '\0' || !strchr(bytes, '@'))
@@ -29,7 +40,18 @@ int uevent_parse(const char *bytes, size_t length, struct uevent *ret)
             event.subsystem = value;
         else if ((value = text_after(text, "DEVNAME=")))
             event.name = value;
+        else if ((value = text_after(text, "MAJOR=")))
+            major_number = number_of(value);
+        else if ((value = text_after(text, "MINOR=")))
+            minor_number = number_of(value);
+        else if ((value = text_after(text, "DM_ACTION=")))
+            event.path_action = value;
+        else if ((value = text_after(text, "DM_PATH=")))
+            event.path = value;
+        else if ((value = text_after(text, "DM_NR_VALID_PATHS=")))
+            event.valid_paths = (int)number_of(value);
     }
+    event.number = makedev(major_number, minor_number);
     *ret = event;
     return 0;
 }

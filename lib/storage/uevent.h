@@ -7,6 +7,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/deadline.h"
 
@@ -15,6 +16,11 @@ struct uevent {
     const char *action;    /* "add", "change", "remove", ... */
     const char *subsystem; /* "block", "scsi", ... */
     const char *name;      /* DEVNAME: "sdb", "dm-3" */
+    dev_t number;          /* MAJOR and MINOR; 0 where there is none */
+    /* Of multipath maps (drivers/md/dm-uevent.c): */
+    const char *path_action; /* DM_ACTION: "PATH_FAILED", "PATH_REINSTATED" */
+    const char *path;        /* DM_PATH: the path's number as text */
+    int valid_paths;         /* DM_NR_VALID_PATHS, or -1 */
 };
 
 /* Reads the bytes of one message. Pure. Returns 0, or -EBADMSG. */

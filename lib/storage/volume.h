@@ -43,7 +43,8 @@ struct volume_config {
     const char *status_prefix;
     uint64_t device_timeout_ms;
     uint64_t io_timeout_ms;
-    int quorum;              /* for the agent */
+    int quorum;              /* for the agent, as is the next */
+    bool watch;
     /* the LUNs below */
     const char *disks;       /* names as `device` takes them, blank-separated; NULL: the device itself */
     bool rescan;

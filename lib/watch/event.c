@@ -351,7 +351,6 @@ void event_append_json(struct text_buffer *json, const struct event *event)
     static const uint8_t none[EVENT_ID_SIZE];
     char name[32];
 
-    json_open(json, NULL, '{');
     json_text(json, "kind", event_kind_name(event->kind, name, sizeof(name)));
     json_text(json, "node", event->node);
     json_unsigned(json, "node_id", event->origin.node_id);
@@ -371,5 +370,4 @@ void event_append_json(struct text_buffer *json, const struct event *event)
     json_unsigned(json, "sequence", event->sequence);
     if (memcmp(event->peer_boot_id, none, EVENT_ID_SIZE) != 0)
         append_id(json, "peer_boot_id", event->peer_boot_id);
-    json_close(json, '}');
 }

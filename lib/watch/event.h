@@ -110,7 +110,7 @@ bool event_origin_equal(const struct event_origin *a, const struct event_origin 
 /* Reads this boot's id. Returns 0 or -errno. */
 int event_read_boot_id(uint8_t ret[EVENT_ID_SIZE]);
 
-/* Appends the event as a JSON object (without corrections). `name` as in base/json_text.h. */
+/* Appends the event's members to a JSON object that the caller opens and closes. */
 void event_append_json(struct text_buffer *json, const struct event *event);
 
 #endif

@@ -10,6 +10,7 @@ pages() {
     for name in $(build_agents); do echo "$VIGIL_BUILD/xml/ocf_vigil_$name.7"; done
     for name in $(build_fence_agents); do echo "$VIGIL_BUILD/xml/$name.8"; done
     echo "$VIGIL_SOURCE/doc/vigil.7"
+    echo "$VIGIL_SOURCE/doc/vigil-storage-guard.8"
 }
 
 @test "there is a page for every agent" {

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VIGIL_CLUSTER_RESOURCE_STATE_H
+#define VIGIL_CLUSTER_RESOURCE_STATE_H
+/*
+ * What Pacemaker says of a resource, read from its XML. Pure functions over bytes; what they can't read is an error, never "all is well".
+ *
+ * An operation's history is what the controller writes into the CIB's status section (lrm_rsc_op; Pacemaker Development, "Operation history").
+ * Whether a resource is managed is asked of crm_mon, since rules, defaults, groups, clones and nodes decide it together.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How a resource stands on this node by the history of its operations. */
+enum resource_standing {
+    RESOURCE_UNKNOWN,  /* no history of it here */
+    RESOURCE_RUNNING,  /* its last word is a start, promotion or monitor that went well */
+    RESOURCE_STARTING, /* a start (or another operation than a stop) is under way */
+    RESOURCE_STOPPING, /* a stop is under way */
+    RESOURCE_STOPPED,
+    RESOURCE_FAILED,   /* a failure behind its last start is known to Pacemaker */
+};
+
+struct resource_history {
+    enum resource_standing standing;
+};
+
+/* Reads the lrm_resource element of one resource (or several elements around it). Returns 0 or -EBADMSG. */
+int resource_history_parse(const char *bytes, size_t length, struct resource_history *ret);
+
+/* The resources of a node that must be left alone. */
+struct resource_exceptions {
+    char **names; /* unmanaged, in maintenance, or blocked */
+    size_t count;
+};
+
+/* Reads the output of crm_mon --output-as=xml: resources on this node that are not managed, in maintenance or blocked. Returns 0, -EBADMSG for what is not
+ * that output, whole; -ENOMEM. */
+int resource_exceptions_parse(const char *bytes, size_t length, const char *node, struct resource_exceptions *ret);
+/* True when it is one of them; an instance of a clone ("db:1") is meant by its name alone, too. */
+bool resource_exceptions_have(const struct resource_exceptions *exceptions, const char *resource);
+void resource_exceptions_free(struct resource_exceptions *exceptions);
+
+#endif

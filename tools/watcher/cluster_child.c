@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The process that speaks to Pacemaker for vigild. It keeps its connections open and knows beforehand which resources are to be left alone, so
+ * that a report is one look at the resource's history and one message.
+ *
+ * Pacemaker gives every failure that is reported to it the reason "Simulated failure", and 2.1 counts it twice (it records two operations for
+ * it, lib/pacemaker's pcmk__create_history_xml). Both are put right: the count by an update of its own, sent along with the report; the reason a moment
+ * later in the recorded operation, when the recovery is through.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/cleanup.h"
+#include "base/number.h"
+#include "cluster/controller.h"
+#include "cluster/membership.h"
+#include "tools/watcher/cluster_link.h"
+
+#define CONNECT_AGAIN_MS 1000
+#define ANSWER_LIMIT_MS 5000
+#define COMMAND_LIMIT_MS 5000
+#define REFRESH_AFTER_MS 100 /* changes come in groups */
+#define REASON_AFTER_MS 1500 /* behind the recovery that the report sets off */
+#define REPORTS_MAX 1024
+
+struct report {
+    uint64_t id;
+    struct deadline deadline;
+};
+
+struct child {
+    int socket;
+    struct controller *controller;
+    struct cluster_view view;
+    const char *node;
+    struct resource_exceptions exceptions;
+    bool exceptions_known, refresh_planned;
+    struct report reports[REPORTS_MAX]; /* under way, oldest first */
+    size_t report_count;
+};
+
+static void send_answer(struct child *child, enum cluster_answer_kind kind, uint64_t id, int result, const char *text)
+{
+    struct cluster_answer answer = { .kind = kind, .id = id, .result = result, .node_id = child->view.own_id };
+
+    (void)text_format(answer.node, sizeof(answer.node), "%s", child->node ? child->node : "");
+    (void)text_format(answer.text, sizeof(answer.text), "%s", text ? text : "");
+    if (send(child->socket, &answer, sizeof(answer), MSG_NOSIGNAL) < 0 && child->controller)
+        controller_stop(child->controller);
+}
+
+/* ---- which resources are to be left alone -------------------------------------------------------------------------------------- */
+
+static int refresh(struct child *child)
+{
+    struct resource_exceptions exceptions = { 0 };
+    int r = controller_exceptions(child->node, deadline_in(COMMAND_LIMIT_MS), &exceptions);
+
+    if (r < 0)
+        return r;
+    resource_exceptions_free(&child->exceptions);
+    child->exceptions = exceptions;
+    child->exceptions_known = true;
+    return 0;
+}
+
+static bool on_refresh(void *context)
+{
+    struct child *child = context;
+
+    child->refresh_planned = false;
+    if (!child->exceptions_known && controller_connected(child->controller))
+        (void)refresh(child);
+    return false;
+}
+
+static void on_changed(void *context)
+{
+    struct child *child = context;
+
+    child->exceptions_known = false;
+    if (child->refresh_planned)
+        return;
+    child->refresh_planned = true;
+    controller_timer(child->controller, REFRESH_AFTER_MS, on_refresh, child);
+}
+
+/* ---- reports ---------------------------------------------------------------------------------------------------------------------- */
+
+/* What the operation's record is to say instead of "Simulated failure". */
+struct correction {
+    struct child *child;
+    char resource[WATCH_NAME_SIZE];
+    char text[EVENT_TEXT_SIZE];
+};
+
+/* As an attribute's value in XML. */
+static void append_xml(struct text_buffer *buffer, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '&' || *text == '<' || *text == '>' || *text == '"' || *text == '\'')
+            text_buffer_printf(buffer, "&#%d;", *text);
+        else
+            text_buffer_append(buffer, text, 1);
+    }
+}
+
+/* With a transition key of its own: the controller counts what it finds under the key of a report once more. */
+static void write_reason(const struct correction *correction)
+{
+    _cleanup_text_buffer_ struct text_buffer xml = { 0 };
+    _cleanup_free_ char *xpath = text_printf("//node_state[@uname='%s']//lrm_resource[@id='%s']/lrm_rsc_op[@id='%s_last_failure_0' and "
+                                             "@operation='asyncmon' and @exit-reason='Simulated failure']",
+                                             correction->child->node, correction->resource, correction->resource);
+    _cleanup_child_result_ struct child_result result = { 0 };
+
+    text_buffer_printf(&xml, "<lrm_rsc_op id=\"%s_last_failure_0\" transition-key=\"0:0:0:vigild00-0000-0000-0000-000000000000\" "
+                             "transition-magic=\"0:1;0:0:0:vigild00-0000-0000-0000-000000000000\" exit-reason=\"",
+                       correction->resource);
+    append_xml(&xml, correction->text);
+    text_buffer_printf(&xml, "\"/>");
+    if (xpath && !xml.failed) {
+        const char *const argv[] = { "cibadmin", "--modify", "--xpath", xpath, "--xml-text", xml.text, NULL };
+        const struct child_spec spec = { .argv = argv };
+
+        (void)child_run(&spec, deadline_in(COMMAND_LIMIT_MS), &result);
+    }
+}
+
+static bool on_correction(void *context)
+{
+    struct correction *correction = context;
+
+    if (controller_connected(correction->child->controller))
+        write_reason(correction);
+    free(correction);
+    return false;
+}
+
+static void plan_correction(struct child *child, const struct cluster_request *request)
+{
+    struct correction *correction = calloc(1, sizeof(*correction));
+
+    if (!correction)
+        return;
+    correction->child = child;
+    (void)text_copy(correction->resource, sizeof(correction->resource), request->resource);
+    (void)text_copy(correction->text, sizeof(correction->text), request->text);
+    controller_timer(child->controller, REASON_AFTER_MS, on_correction, correction);
+}
+
+/* Not waited for: the ended process is taken in by take_in_children. */
+static void update_attribute(const char *name, const char *value)
+{
+    const char *const argv[] = { "attrd_updater", "--name", name, "--update", value, NULL };
+    const struct child_spec spec = { .argv = argv };
+    int pidfd = -1;
+
+    if (child_start(&spec, -1, deadline_in(COMMAND_LIMIT_MS), &pidfd, NULL) == 0)
+        (void)close(pidfd);
+}
+
+static void count_once(const struct cluster_request *request)
+{
+    _cleanup_free_ char *name = text_printf("fail-count-%s#asyncmon_0", request->resource);
+
+    if (name)
+        update_attribute(name, "value+=-1");
+}
+
+/* Whether Pacemaker is to be told at all. Returns 0, or the -errno that vigild's table of answers has. */
+static int judge(struct child *child, const struct cluster_request *request)
+{
+    struct resource_history history = { RESOURCE_UNKNOWN };
+    int r;
+
+    if (!controller_connected(child->controller))
+        return -ENOTCONN;
+    if (!child->exceptions_known && refresh(child) < 0)
+        return -EAGAIN;
+    if (resource_exceptions_have(&child->exceptions, request->resource))
+        return -EPERM;
+    r = controller_history(child->controller, child->node, request->resource, &history);
+    if (r == -ENOSYS) { /* no view of the CIB: what is known can be out of date at once */
+        child->exceptions_known = false;
+        return 0;
+    }
+    if (r < 0)
+        return r;
+    if (history.standing == RESOURCE_STOPPING || history.standing == RESOURCE_STARTING)
+        return -EINPROGRESS;
+    if (history.standing == RESOURCE_FAILED)
+        return -EALREADY;
+    return history.standing == RESOURCE_RUNNING ? 0 : -ENOENT;
+}
+
+static void report(struct child *child, const struct cluster_request *request)
+{
+    int r = judge(child, request);
+
+    if (r == 0 && child->report_count >= REPORTS_MAX)
+        r = -EAGAIN;
+    if (r == 0)
+        r = controller_fail(child->controller, child->node, request->resource, request->agent);
+    if (r < 0) {
+        send_answer(child, CLUSTER_ANSWER, request->id, r, NULL);
+        return;
+    }
+    child->reports[child->report_count++] = (struct report){ request->id, deadline_in(ANSWER_LIMIT_MS) };
+    count_once(request);
+    plan_correction(child, request);
+}
+
+static void answer_oldest(struct child *child, int result)
+{
+    uint64_t id;
+
+    if (child->report_count == 0)
+        return;
+    id = child->reports[0].id;
+    memmove(&child->reports[0], &child->reports[1], --child->report_count * sizeof(child->reports[0]));
+    send_answer(child, CLUSTER_ANSWER, id, result, NULL);
+}
+
+static void on_answer(void *context, int result)
+{
+    answer_oldest(context, result);
+}
+
+/* ---- the connection ------------------------------------------------------------------------------------------------------------- */
+
+static void on_connection(void *context, bool connected, const char *why)
+{
+    struct child *child = context;
+
+    send_answer(child, CLUSTER_CONNECTION, 0, connected, why);
+    child->exceptions_known = false;
+    if (connected)
+        on_changed(child);
+    while (!connected && child->report_count > 0)
+        answer_oldest(child, -EPIPE);
+}
+
+static void connect_now(struct child *child)
+{
+    _cleanup_text_buffer_ struct text_buffer why = { 0 };
+    const struct cluster_node *own;
+
+    if (cluster_view_read(&child->view, deadline_in(COMMAND_LIMIT_MS)) < 0) {
+        send_answer(child, CLUSTER_CONNECTION, 0, 0, "Corosync does not answer");
+        return;
+    }
+    own = cluster_view_node_of_id(&child->view, child->view.own_id);
+    child->node = own && own->name[0] != '\0' ? own->name : NULL;
+    if (!child->node)
+        send_answer(child, CLUSTER_CONNECTION, 0, 0, "Corosync's configuration has no name for this node");
+    else if (controller_connect(child->controller, &why) < 0)
+        send_answer(child, CLUSTER_CONNECTION, 0, 0, why.text);
+}
+
+static bool on_tick(void *context)
+{
+    struct child *child = context;
+
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+    if (!controller_connected(child->controller))
+        connect_now(child);
+    while (child->report_count > 0 && deadline_passed(child->reports[0].deadline))
+        answer_oldest(child, -ETIMEDOUT);
+    return true;
+}
+
+static void on_request(void *context)
+{
+    struct child *child = context;
+    struct cluster_request request;
+    ssize_t length = recv(child->socket, &request, sizeof(request), MSG_DONTWAIT);
+
+    if (length < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (length != (ssize_t)sizeof(request))
+        controller_stop(child->controller);
+    else if (request.kind == CLUSTER_REPORT)
+        report(child, &request);
+    else
+        update_attribute(request.resource, request.agent);
+}
+
+int cluster_child_run(int socket, void *unused _unused_)
+{
+    static struct child child;
+    static const struct controller_events events = { on_connection, on_answer, on_changed };
+    _cleanup_text_buffer_ struct text_buffer why = { 0 };
+
+    (void)prctl(PR_SET_NAME, "vigild-cluster");
+    child.socket = socket;
+    if (controller_open(&events, &child, &child.controller, &why) < 0) {
+        send_answer(&child, CLUSTER_CONNECTION, 0, 0, why.text);
+        (void)deadline_wait_fd(deadline_in(60000), socket, POLLIN); /* it may be installed meanwhile */
+        return 1;
+    }
+    connect_now(&child);
+    controller_watch_fd(child.controller, socket, on_request, &child);
+    controller_timer(child.controller, CONNECT_AGAIN_MS, on_tick, &child);
+    controller_run(child.controller);
+    return 1;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vigild's end of the link to the child that speaks to Pacemaker: starts it, starts it again, hands reports over.
+ */
+#include "tools/watcher/cluster_link.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "tools/watcher/watcher.h"
+
+#define START_AGAIN_MS 1000
+
+struct cluster_link {
+    int socket;
+    pid_t pid;
+    qb_loop_timer_handle again;
+};
+
+static int start(struct watcher *watcher);
+
+static void start_again(void *data)
+{
+    struct watcher *watcher = data;
+
+    watcher->cluster->again = 0;
+    if (start(watcher) < 0)
+        watcher_timer(watcher, START_AGAIN_MS, watcher, start_again, &watcher->cluster->again);
+}
+
+static void set_connection(struct watcher *watcher, bool connected, const char *why)
+{
+    if (watcher->cluster_connected != connected || strcmp(watcher->cluster_why, why) != 0)
+        watcher_note(watcher, connected ? EVENT_CLUSTER_REGAINED : EVENT_CLUSTER_LOST, NULL, 0, "Pacemaker: %s", connected ? "connected" : why);
+    watcher->cluster_connected = connected;
+    (void)text_format(watcher->cluster_why, sizeof(watcher->cluster_why), "%s", why);
+}
+
+/* Reports that the child took with it: whether they arrived is not known. */
+static void fail_reports(struct watcher *watcher)
+{
+    for (size_t i = 0; i < watcher->watch_count; i++)
+        if (watcher->watches[i]->state == WATCH_REPORTING)
+            watch_report_answered(watcher, watcher->watches[i]->report_id, -EPIPE);
+}
+
+static void child_gone(struct watcher *watcher)
+{
+    struct cluster_link *link = watcher->cluster;
+
+    (void)qb_loop_poll_del(watcher->loop, link->socket);
+    (void)close(link->socket);
+    link->socket = -1;
+    (void)kill(link->pid, SIGKILL);
+    (void)waitpid(link->pid, NULL, 0);
+    set_connection(watcher, false, "the process that speaks to Pacemaker has ended");
+    fail_reports(watcher);
+    watcher_timer(watcher, START_AGAIN_MS, watcher, start_again, &link->again);
+}
+
+static int on_answer(int fd, int events _unused_, void *data)
+{
+    struct watcher *watcher = data;
+    struct cluster_answer answer;
+    ssize_t length = recv(fd, &answer, sizeof(answer), MSG_DONTWAIT);
+
+    if (length < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (length != (ssize_t)sizeof(answer)) {
+        child_gone(watcher);
+        return 0;
+    }
+    answer.text[sizeof(answer.text) - 1] = '\0';
+    answer.node[sizeof(answer.node) - 1] = '\0';
+    if (answer.kind == CLUSTER_ANSWER) {
+        watch_report_answered(watcher, answer.id, answer.result);
+    } else {
+        if (answer.node[0] != '\0') {
+            (void)text_format(watcher->node, sizeof(watcher->node), "%s", answer.node);
+            recorder_set_node(watcher->recorder, answer.node, answer.node_id);
+        }
+        set_connection(watcher, answer.result == 1, answer.text);
+    }
+    return 0;
+}
+
+static int start(struct watcher *watcher)
+{
+    struct cluster_link *link = watcher->cluster;
+    int socket, r = child_worker(cluster_child_run, NULL, &socket, &link->pid);
+
+    if (r < 0)
+        return r;
+    r = qb_loop_poll_add(watcher->loop, QB_LOOP_HIGH, socket, POLLIN, watcher, on_answer);
+    if (r < 0) {
+        (void)close(socket);
+        return r;
+    }
+    link->socket = socket;
+    return 0;
+}
+
+int cluster_link_open(struct watcher *watcher)
+{
+    watcher->cluster = calloc(1, sizeof(*watcher->cluster));
+    if (!watcher->cluster)
+        return -ENOMEM;
+    watcher->cluster->socket = -1;
+    return start(watcher);
+}
+
+void cluster_link_close(struct watcher *watcher)
+{
+    struct cluster_link *link = watcher->cluster;
+
+    if (!link)
+        return;
+    watcher_cancel(watcher, &link->again);
+    if (link->socket >= 0) {
+        (void)qb_loop_poll_del(watcher->loop, link->socket);
+        (void)close(link->socket);
+        (void)kill(link->pid, SIGKILL);
+        (void)waitpid(link->pid, NULL, 0);
+    }
+    free(link);
+    watcher->cluster = NULL;
+}
+
+static int send_request(struct watcher *watcher, const struct cluster_request *request)
+{
+    if (!watcher->cluster || watcher->cluster->socket < 0)
+        return -ENOTCONN;
+    return send(watcher->cluster->socket, request, sizeof(*request), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int cluster_link_report(struct watcher *watcher, const struct watch *watch, const char *why)
+{
+    struct cluster_request request = { .kind = CLUSTER_REPORT, .id = watch->report_id };
+
+    if (text_copy(request.resource, sizeof(request.resource), watch->resource) < 0)
+        return -ENAMETOOLONG;
+    (void)text_copy(request.agent, sizeof(request.agent), watch->agent);
+    (void)text_format(request.text, sizeof(request.text), "%s", why);
+    return send_request(watcher, &request);
+}
+
+int cluster_link_health(struct watcher *watcher, const char *attribute, const char *value)
+{
+    struct cluster_request request = { .kind = CLUSTER_HEALTH };
+
+    (void)text_copy(request.resource, sizeof(request.resource), attribute);
+    (void)text_copy(request.agent, sizeof(request.agent), value);
+    return send_request(watcher, &request);
+}

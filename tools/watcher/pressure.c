@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The node as a whole is short of memory, or stuck in I/O: the kernel's pressure stall information (Documentation/accounting/psi.rst). A trigger wakes
+ * us when tasks were stalled so long within the window; the node attribute of that kind then is yellow, and green again when the trigger was silent for a
+ * while. Pacemaker acts on it only where node-health-strategy says so.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/watcher/watcher.h"
+
+#define WINDOW_US 2000000 /* the unprivileged kind: a multiple of 2 s */
+#define QUIET_MS 30000
+
+struct pressure {
+    const char *path, *attribute, *what;
+    unsigned int stall_us; /* all tasks stalled ("full") for so long within the window */
+    struct watcher *watcher;
+    int fd;
+    bool yellow;
+    uint64_t last_ms;
+    qb_loop_timer_handle timer;
+};
+
+static struct pressure pressures[] = {
+    { .path = "/proc/pressure/memory", .attribute = "#health-vigil-memory", .what = "memory", .stall_us = 600000, .fd = -1 },
+    { .path = "/proc/pressure/io", .attribute = "#health-vigil-io", .what = "I/O", .stall_us = 1800000, .fd = -1 },
+};
+
+static void set(struct pressure *pressure, bool yellow)
+{
+    struct watcher *watcher = pressure->watcher;
+
+    if (cluster_link_health(watcher, pressure->attribute, yellow ? "yellow" : "green") < 0)
+        return;
+    pressure->yellow = yellow;
+    watcher_note(watcher, EVENT_NODE_HEALTH, NULL, yellow, "%s=%s: %s", pressure->attribute, yellow ? "yellow" : "green",
+                 yellow ? "tasks are stalled for want of it" : "no stall for half a minute");
+}
+
+static void look_for_quiet(void *data)
+{
+    struct pressure *pressure = data;
+    uint64_t quiet_ms = deadline_now_ms() - pressure->last_ms;
+
+    pressure->timer = 0;
+    if (quiet_ms >= QUIET_MS)
+        set(pressure, false);
+    if (pressure->yellow)
+        watcher_timer(pressure->watcher, quiet_ms < QUIET_MS ? QUIET_MS - quiet_ms : 1000, pressure, look_for_quiet, &pressure->timer);
+}
+
+/* One window with a stall can be an accident; two within the quiet time are not. */
+static int on_stall(int fd _unused_, int events _unused_, void *data)
+{
+    struct pressure *pressure = data;
+    uint64_t now = deadline_now_ms();
+    bool again = pressure->last_ms != 0 && now - pressure->last_ms < QUIET_MS;
+
+    pressure->last_ms = now;
+    if (pressure->yellow || !again)
+        return 0;
+    set(pressure, true);
+    if (pressure->yellow)
+        watcher_timer(pressure->watcher, QUIET_MS, pressure, look_for_quiet, &pressure->timer);
+    return 0;
+}
+
+static int open_trigger(struct pressure *pressure)
+{
+    char trigger[64];
+    int length = text_format(trigger, sizeof(trigger), "full %u %u", pressure->stall_us, WINDOW_US);
+
+    pressure->fd = open(pressure->path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (pressure->fd < 0)
+        return -errno;
+    if (write(pressure->fd, trigger, (size_t)length + 1) < 0)
+        return -errno;
+    return qb_loop_poll_add(pressure->watcher->loop, QB_LOOP_LOW, pressure->fd, POLLPRI, pressure, on_stall);
+}
+
+static void close_trigger(struct pressure *pressure)
+{
+    if (pressure->fd >= 0)
+        (void)close(pressure->fd);
+    pressure->fd = -1;
+}
+
+/* A kernel without PSI is no error. */
+int pressure_open(struct watcher *watcher)
+{
+    int failed = 0;
+
+    for (size_t i = 0; i < sizeof(pressures) / sizeof(pressures[0]); i++) {
+        int r;
+
+        pressures[i].watcher = watcher;
+        r = open_trigger(&pressures[i]);
+        if (r < 0) {
+            close_trigger(&pressures[i]);
+            failed = r;
+        }
+    }
+    return failed;
+}
+
+void pressure_close(struct watcher *watcher)
+{
+    for (size_t i = 0; i < sizeof(pressures) / sizeof(pressures[0]); i++) {
+        if (pressures[i].fd < 0)
+            continue;
+        watcher_cancel(watcher, &pressures[i].timer);
+        (void)qb_loop_poll_del(watcher->loop, pressures[i].fd);
+        close_trigger(&pressures[i]);
+    }
+}
