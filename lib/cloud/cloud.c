@@ -14,6 +14,7 @@
 static const struct cloud_provider *const cloud_providers[] = {
     &cloud_aws,
     &cloud_aliyun,
+    &cloud_tencent,
 };
 
 const char *const cloud_names[] = { "auto", "aws", "aliyun", "tencent", "huawei", NULL };
