@@ -15,6 +15,7 @@ static const struct cloud_provider *const cloud_providers[] = {
     &cloud_aws,
     &cloud_aliyun,
     &cloud_tencent,
+    &cloud_huawei,
 };
 
 const char *const cloud_names[] = { "auto", "aws", "aliyun", "tencent", "huawei", NULL };
@@ -443,6 +444,16 @@ static bool is_refusal_of_state(const struct cloud_failure *failure)
     return !failure->maybe_done && (failure->error == CLOUD_WRONG_STATE || failure->error == CLOUD_CONFLICT);
 }
 
+/* Seen not to be attached to that instance: free, or with others only. A disk that is in use by nobody is on its way to somebody whom the cloud does not
+ * tell yet (Huawei while it attaches). */
+static bool is_detached(const struct cloud_disk *disk, const char *instance)
+{
+    if (cloud_disk_attachment(disk, instance))
+        return false;
+    return disk->state == CLOUD_DISK_AVAILABLE || disk->state == CLOUD_DISK_DELETED ||
+           (disk->state == CLOUD_DISK_IN_USE && disk->attachment_count > 0);
+}
+
 static enum aftermath look_after_attach(struct cloud *cloud, const char *id, const char *instance, struct deadline deadline)
 {
     const struct cloud_failure failure = cloud->failure;
@@ -474,10 +485,11 @@ static enum aftermath look_after_detach(struct cloud *cloud, const char *id, con
     int r = wants_look(failure.error) ? cloud_disk_get(cloud, id, deadline, &disk) : -1;
 
     cloud->failure = failure;
-    if (r < 0 || disk.state == CLOUD_DISK_UNKNOWN)
+    if (r < 0)
         return AFTERMATH_FAILED;
     attachment = cloud_disk_attachment(&disk, instance);
-    return !attachment || attachment->state == CLOUD_DETACHING ? AFTERMATH_FULFILLED : AFTERMATH_FAILED;
+    return is_detached(&disk, instance) || (attachment && attachment->state == CLOUD_DETACHING) ? AFTERMATH_FULFILLED
+                                                                                               : AFTERMATH_FAILED;
 }
 
 int cloud_disk_attach(struct cloud *cloud, const char *id, const char *instance, const char *device,
@@ -524,7 +536,7 @@ static int judge_disk(struct cloud *cloud, const struct cloud_disk *disk, const 
     if (disk->state == CLOUD_DISK_ERROR || disk->state == CLOUD_DISK_DELETED)
         return cloud_fail(cloud, CLOUD_WRONG_STATE, "the disk is in state '%s'", disk->state_text);
     if (!attached)
-        return !attachment && disk->state != CLOUD_DISK_UNKNOWN;
+        return is_detached(disk, instance);
     if (attachment)
         return attachment->state == CLOUD_ATTACHED;
     if (disk->attachment_count > 0 && !disk->multi_attach)
