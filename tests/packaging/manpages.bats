@@ -11,6 +11,8 @@ pages() {
     for name in $(build_fence_agents); do echo "$VIGIL_BUILD/xml/$name.8"; done
     echo "$VIGIL_SOURCE/doc/vigil.7"
     echo "$VIGIL_SOURCE/doc/vigil-storage-guard.8"
+    echo "$VIGIL_SOURCE/doc/vigild.8"
+    echo "$VIGIL_BUILD/xml/vigil.8"
 }
 
 @test "there is a page for every agent" {

@@ -36,6 +36,8 @@ expected_files() {
     done
     find "$VIGIL_SOURCE/xml/recipes" -maxdepth 1 -type f -printf '/usr/share/vigil/recipes/%f\n'
     echo /usr/share/man/man7/vigil.7
+    printf '%s\n' /usr/sbin/vigil /usr/sbin/vigild /usr/share/man/man8/vigil.8 /usr/share/man/man8/vigild.8 \
+        /usr/share/bash-completion/completions/vigil
     echo /var/lib/vigil
 }
 
