@@ -162,8 +162,9 @@ static void update_attribute(const char *name, const char *value)
     const char *const argv[] = { "attrd_updater", "--name", name, "--update", value, NULL };
     const struct child_spec spec = { .argv = argv };
     int pidfd = -1;
+    pid_t pid;
 
-    if (child_start(&spec, -1, deadline_in(COMMAND_LIMIT_MS), &pidfd, NULL) == 0)
+    if (child_start(&spec, -1, deadline_in(COMMAND_LIMIT_MS), &pidfd, &pid) == 0)
         (void)close(pidfd);
 }
 

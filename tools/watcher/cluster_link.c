@@ -50,16 +50,32 @@ static void fail_reports(struct watcher *watcher)
             watch_report_answered(watcher, watcher->watches[i]->report_id, -EPIPE);
 }
 
+/* It has closed its end, and so ends; where it does not within a moment, it is made to. */
+static int reap(pid_t pid)
+{
+    struct deadline deadline = deadline_in(50);
+    int how = 0;
+
+    while (waitpid(pid, &how, WNOHANG) == 0) {
+        if (deadline_sleep(deadline, 1) < 0)
+            (void)kill(pid, SIGKILL);
+    }
+    return how;
+}
+
 static void child_gone(struct watcher *watcher)
 {
     struct cluster_link *link = watcher->cluster;
+    char why[128];
+    int how;
 
     (void)qb_loop_poll_del(watcher->loop, link->socket);
     (void)close(link->socket);
     link->socket = -1;
-    (void)kill(link->pid, SIGKILL);
-    (void)waitpid(link->pid, NULL, 0);
-    set_connection(watcher, false, "the process that speaks to Pacemaker has ended");
+    how = reap(link->pid);
+    (void)text_format(why, sizeof(why), "the process that speaks to Pacemaker has ended (%s %d)", WIFSIGNALED(how) ? "signal" : "exit code",
+                      WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how));
+    set_connection(watcher, false, why);
     fail_reports(watcher);
     watcher_timer(watcher, START_AGAIN_MS, watcher, start_again, &link->again);
 }

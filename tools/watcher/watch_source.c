@@ -103,7 +103,7 @@ void source_check(struct watch_source *source)
         set_unknown(source, r);
     } else if (source->state == SOURCE_WELL || source->state == SOURCE_UNKNOWN) {
         source_suspect(source);
-    } else {
+    } else if (source->state == SOURCE_FAILED || !source->timer) { /* not before the second look is due */
         source->sign_ms = deadline_now_ms();
         source_failed(source, why.text ? why.text : "failed");
     }
