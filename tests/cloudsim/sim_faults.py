@@ -27,15 +27,16 @@ class Faults:
         self.clear()
 
     def clear(self):
-        self.rules, self.random, self.rate, self.kinds, self.left, self.done = [], None, 0.0, KINDS, 0, []
+        self.rules, self.random, self.rate, self.kinds, self.left, self.done, self.metadata = [], None, 0.0, KINDS, 0, [], True
 
     def add(self, rule):
         if rule.get("kind", "error") not in KINDS:
             raise ValueError("no fault of the kind " + str(rule.get("kind")))
         self.rules.append(dict(rule, seen=0, used=0))
 
-    def draw(self, seed, rate=0.3, kinds=KINDS, count=0):
-        """count: after so many faults all goes well again; 0: no end."""
+    def draw(self, seed, rate=0.3, kinds=KINDS, count=0, metadata=True):
+        """count: after so many faults all goes well again; 0: no end. metadata: those services are spoiled, too."""
+        self.metadata = metadata
         self.random, self.rate, self.kinds, self.left = random.Random(seed), rate, tuple(kinds), count or 1 << 30
 
     def pick(self, cloud, service, action, changes):
@@ -51,9 +52,9 @@ class Faults:
                 continue
             rule["used"] += 1
             return self.note(rule, action)
-        if self.random and self.left > 0 and self.random.random() < self.rate:
+        if self.random and self.left > 0 and (self.metadata or service != "metadata") and self.random.random() < self.rate:
             self.left -= 1
-            return self.note({"kind": self.random.choice(self.kinds), "seconds": self.random.choice((0.01, 0.1, 0.3))}, action)
+            return self.note({"kind": self.random.choice(self.kinds), "seconds": self.random.choice((0.01, 0.1, 0.3)), "bytes": 8 << 20}, action)
         return None
 
     def note(self, rule, action):

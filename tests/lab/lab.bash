@@ -18,7 +18,8 @@
 #
 # The lab:  lan 192.0.2.0/24 (bridge; nodes .1 .2 ..., client .100), mgmt 198.51.100.0/24 (nodes .1 .2 ..., their management
 # controllers .101 .102 ...). Both bridges and the controllers live in the "rack", a network and mount namespace of the lab's
-# own; nothing routes out. The shared volume is a loop device that every node sees.
+# own; nothing routes out. The shared volume is a loop device that every node sees. With LAB_CLOUD=aws (aliyun, tencent, huawei) the
+# nodes are instances of that cloud, simulated, instead: see cloud.bash.
 #
 # Everything of a lab runs in one control group, $LAB_GROUP, and its files stand in $LAB, so that nothing is lost sight of: who
 # ends the group and removes the folder has ended the lab.
@@ -31,6 +32,12 @@ LAB_VOLUME_SIZE=${LAB_VOLUME_SIZE:-320M}
 export BMC_USER=vigil BMC_PASSWORD=lab-Secret-1
 # shellcheck source=../lib/bmc.bash
 . "$LAB_SOURCE/../lib/bmc.bash"
+# shellcheck source=../lib/cloudsim.bash
+. "$LAB_SOURCE/../lib/cloudsim.bash"
+LAB_CLOUD=${LAB_CLOUD:-}
+declare -gA LAB_INSTANCES=()
+# shellcheck source=cloud.bash
+. "$LAB_SOURCE/cloud.bash"
 
 # --- telling ---
 
@@ -168,6 +175,11 @@ lab_bmc_start() {
   disown "$(cat "$LAB/log/bmc/$node.pid")"
 }
 
+# What switches the node's power: a management controller, or the cloud.
+lab_power_start() {
+  if [ -n "$LAB_CLOUD" ]; then lab_cloud_instance "$1" "$2"; else lab_bmc_start "$1" "$2"; fi
+}
+
 # --- nodes ---
 
 lab_node_own() {
@@ -250,6 +262,7 @@ lab_node_files() {
   chmod 755 "$disk/upper/root"
   : > "$disk/own.list"
   [ "$LAB_NODE" != client ] || return 0
+  [ -z "$LAB_CLOUD" ] || lab_cloud_files "$LAB_NODE"
   lab_node_own etc/corosync etc/pacemaker var/lib/corosync var/lib/pacemaker var/lib/pcsd var/lib/vigil
   lab_corosync_conf > "$own/etc/corosync/corosync.conf"
   mkdir -p "$own"/var/lib/pacemaker/{cib,pengine,cores,blackbox} "$LAB/log/$LAB_NODE"/{corosync,pacemaker}
@@ -264,7 +277,8 @@ lab_node_prepare() {
   echo "$2" > "$LAB/$1.number"
   mkdir -p "$LAB/log/$1"
   # /usr/lib/ocf may be empty on a client; its folders come with the agents.
-  lab_rack bash -c "$(declare -f lab_node_files lab_node_own lab_corosync_conf lab_hosts lab_first_cib)
+  lab_rack bash -c "$(declare -f lab_node_files lab_node_own lab_corosync_conf lab_hosts lab_first_cib lab_cloud_files)
+    $(declare -p LAB_CLOUD LAB_METADATA_ADDRESSES)
     set -e; LAB=\$1; LAB_TOKEN=\$2; shift 2; file=\$1 number=\$2 agents=\$3; shift 3; LAB_NODES=(\"\$@\")
     lab_node_files \"\$file\" \"\$number\" \"\$agents\"" lab "$LAB" "${LAB_TOKEN:-1000}" "$1" "$2" "$3" "${LAB_NODES[@]}" ||
     lab_fail "cannot write the files of the node" "$1"
@@ -381,9 +395,10 @@ lab_settings() {
 lab_up() {
   local count=$1 agents=${2:-} number
   lab_settings "$count" && lab_group_make && lab_rack_start && lab_volume_make || return 1
+  [ -z "$LAB_CLOUD" ] || lab_cloud_start || return 1
   lab_node_prepare client 100 "$agents" || return 1
   for ((number = 1; number <= count; number++)); do
-    lab_node_prepare "n$number" "$number" "$agents" && lab_bmc_start "n$number" "$number" && lab_node_on "n$number" || return 1
+    lab_node_prepare "n$number" "$number" "$agents" && lab_power_start "n$number" "$number" && lab_node_on "n$number" || return 1
   done
   lab_node_on client && lab_wait 20 "the boot of the client" lab_node_booted client || return 1
   lab_wait 60 "a cluster of all nodes" lab_members_are n1 "${LAB_NODES[@]}" || return 1

@@ -4,7 +4,8 @@
 # the virtual address, and a client that commits numbered rows through it.
 #
 #   service_volume_fill          makes the database on the shared volume (once, before the cluster has it)
-#   service_configure AGENTS     gives the cluster its configuration, with pcs: AGENTS is "vigil" or "stock"
+#   service_configure AGENTS     gives the cluster its configuration, with pcs: AGENTS is "vigil" or "stock"; in a lab of LAB_CLOUD with the cloud's disk,
+#                                address and fencing
 #   service_nodes                the nodes that hold the address or the volume now, as the kernel of each says
 #   service_on NODE              true when NODE, and no other, holds the address, the volume and an answering database
 #   service_wait NODE SECONDS    waits for that, and for a cluster with nothing left to do
@@ -24,7 +25,7 @@ SERVICE_CONNINFO="host=$SERVICE_ADDRESS user=ledger dbname=ledger sslmode=disabl
 service_fill_here() {
   set -e
   mkdir -p "$1"
-  mount /dev/disk/by-id/scsi-shared-volume "$1"
+  mount "$3" "$1"
   install -d -o postgres -g postgres -m 700 "$1/data"
   cd /
   runuser -u postgres -- "$2/initdb" -D "$1/data" -A trust -E UTF8 --locale=C --no-instructions >/dev/null
@@ -49,9 +50,10 @@ EOF
 }
 
 service_volume_fill() {
-  local node=${LAB_NODES[0]}
-  lab_exec "$node" bash -c "$(declare -f service_fill_here); service_fill_here \"\$@\"" fill "$SERVICE_FOLDER" "$SERVICE_PGBIN" \
-    >> "$LAB/log/$node/initdb.log" 2>&1 || lab_fail "cannot make the database; see initdb.log" "$node"
+  local node=${LAB_NODES[0]} run=(lab_exec) device=scsi-shared-volume
+  [ -z "$LAB_CLOUD" ] || { run=(lab_cloud_disk_fill) device=$LAB_DISK_LINK; }
+  "${run[@]}" "$node" bash -c "$(declare -f service_fill_here); service_fill_here \"\$@\"" fill "$SERVICE_FOLDER" "$SERVICE_PGBIN" \
+    "/dev/disk/by-id/$device" >> "$LAB/log/$node/initdb.log" 2>&1 || lab_fail "cannot make the database; see initdb.log" "$node"
 }
 
 service_pcs() {
@@ -94,7 +96,7 @@ service_configure() {
   local agents=$1 recipe=${LAB_RECIPE:-$LAB_SOURCE/../../xml/recipes/postgresql.xml}
   [ "$agents" != stock ] || recipe=$LAB_SOURCE/stock.xml
   lab_exec "${LAB_NODES[0]}" cp /dev/stdin /run/cib.xml < "$recipe" || return 1
-  "service_${agents}_fencing" || return 1
+  if [ -n "$LAB_CLOUD" ]; then lab_cloud_configure || return 1; else "service_${agents}_fencing" || return 1; fi
   # With more than two nodes, the one that takes over is known beforehand: the demo watches there.
   [ ${#LAB_NODES[@]} -eq 2 ] || service_pcs -f /run/cib.xml constraint location service prefers n2=25 || return 1
   service_pcs cluster cib-push /run/cib.xml scope=configuration

@@ -7,12 +7,12 @@
 #                                ones have been seen, 1 after 90 s. TIMELINE holds "EVENT SECONDS" lines.
 #   timeline_end
 #
-# Events: lost (membership), fenced, volume, database, address, answered; noticed (a monitor that failed). Those of the cluster
+# Events: lost (membership), fenced, disk and moved (a cloud's disk and address), volume, database, address, answered; noticed (a monitor that failed). Those of the cluster
 # carry the time that the daemon wrote into its log, "address" the time when the client's neighbour table took the
 # node's hardware address, "answered" the client's own clock: all are the clock of this one machine.
 
 declare -A TIMELINE_TEXT=(
-  [lost]="membership lost" [fenced]="fenced" [volume]="volume mounted" [database]="database up"
+  [lost]="membership lost" [fenced]="fenced" [disk]="disk attached" [moved]="cloud address moved" [volume]="volume mounted" [database]="database up"
   [address]="address announced" [answered]="first commit answered" [noticed]="failure noticed"
 )
 
@@ -30,7 +30,9 @@ timeline_read_log() {
   while read -r line; do
     case $line in
     *"A new membership"*"Members left"*) set -- lost "$node is on its own" ;;
-    *"Operation '"*"' targeting $peer by "*": OK"*) set -- fenced "$peer, by its management controller" ;;
+    *"Operation '"*"' targeting $peer by "*": OK"*) set -- fenced "$peer, by $([ -n "$LAB_CLOUD" ] && echo "the cloud" || echo "its management controller")" ;;
+    *"Result of start operation for disk on $node: "[oO][kK]*) set -- disk "to $node" ;;
+    *"Result of start operation for cloud-address on $node: "[oO][kK]*) set -- moved "to $node" ;;
     *"Result of start operation for volume on $node: "[oO][kK]*) set -- volume "on $node" ;;
     *"Result of start operation for database on $node: "[oO][kK]*) set -- database "on $node" ;;
     *"Result of monitor operation for database on $node: "*) set -- noticed "${line##*"$node: "}" ;;
