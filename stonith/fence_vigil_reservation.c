@@ -149,7 +149,7 @@ static int agent_check_config(struct fence_run *run, const void *data)
 
 struct session {
     struct cluster_view view;
-    bool view_known;
+    bool view_read, view_known;
     char own_name[CLUSTER_NAME_MAX];
     uint64_t own;
     uint64_t keys[CLUSTER_NODES_MAX];
@@ -186,27 +186,16 @@ static void collect_key(void *context, const char *node _unused_, uint64_t key)
         session->keys[session->cluster.key_count++] = key;
 }
 
-/* The key of a node: 0, or says why not. */
-static int find_key(struct fence_run *run, const struct session *session, const struct agent_config *config, const char *node, uint64_t *ret)
-{
-    const struct cluster_node *known = session->view_known ? cluster_view_node_named(&session->view, node) : NULL;
-
-    if (config->keys && reservation_key_map_find(config->keys, node, ret) == 0)
-        return 0;
-    if (known && reservation_key_make(session->cluster.name, known->id, ret) == 0)
-        return 0;
-    if (known)
-        return fence_fail(run, -ENOENT, "the cluster has no name to make keys of: set cluster_name in corosync.conf (totem), or keys");
-    return fence_fail(run, -ENOENT, "no key of node '%s': %s; start Corosync with that node in its nodelist, or add it to keys", node,
-                      session->view_known ? "Corosync does not know it" : "Corosync does not run here");
-}
-
-/* Who this node is. Without Corosync it goes by its host's name. */
-static void read_cluster(struct fence_run *run, const struct agent_config *config, struct session *session)
+/* Asks Corosync who is who, once, when it first matters. Without Corosync this node goes by its host's name. */
+static void read_cluster(struct fence_run *run, struct session *session)
 {
     const struct cluster_node *node;
-    int r = cluster_view_read(&session->view, deadline_within(run->deadline, CLUSTER_MS));
+    int r;
 
+    if (session->view_read)
+        return;
+    session->view_read = true;
+    r = cluster_view_read(&session->view, deadline_within(run->deadline, CLUSTER_MS));
     session->view_known = r == 0;
     if (r < 0)
         log_info("nodes and their ids are not known: %s", cluster_error_text(r));
@@ -215,10 +204,25 @@ static void read_cluster(struct fence_run *run, const struct agent_config *confi
         (void)text_copy(session->own_name, sizeof(session->own_name), node->name);
     else
         (void)gethostname(session->own_name, sizeof(session->own_name) - 1);
-    session->cluster.name = config->cluster_name ? config->cluster_name : session->view.name;
-    session->cluster.keys = session->keys;
-    if (config->keys)
-        (void)reservation_key_map_walk(config->keys, collect_key, session, NULL);
+    if (!session->cluster.name[0])
+        session->cluster.name = session->view.name;
+}
+
+/* The key of a node: 0, or says why not. */
+static int find_key(struct fence_run *run, struct session *session, const struct agent_config *config, const char *node, uint64_t *ret)
+{
+    const struct cluster_node *known;
+
+    if (config->keys && reservation_key_map_find(config->keys, node, ret) == 0)
+        return 0;
+    read_cluster(run, session);
+    known = session->view_known ? cluster_view_node_named(&session->view, node) : NULL;
+    if (known && reservation_key_make(session->cluster.name, known->id, ret) == 0)
+        return 0;
+    if (known)
+        return fence_fail(run, -ENOENT, "the cluster has no name to make keys of: set cluster_name in corosync.conf (totem), or keys");
+    return fence_fail(run, -ENOENT, "no key of node '%s': %s; start Corosync with that node in its nodelist, or add it to keys", node,
+                      session->view_known ? "Corosync does not know it" : "Corosync does not run here");
 }
 
 static int add_device(struct session *session, const char *name, size_t length)
@@ -370,7 +374,10 @@ static int agent_open(struct fence_run *run, const void *data)
 
     if (!session)
         return -ENOMEM;
-    read_cluster(run, config, session);
+    session->cluster.name = config->cluster_name ? config->cluster_name : "";
+    session->cluster.keys = session->keys;
+    if (config->keys)
+        (void)reservation_key_map_walk(config->keys, collect_key, session, NULL);
     session->wants_on = text_equal(run->action, "on");
     if (needs_devices(run))
         r = find_devices(run, session, config);
@@ -390,17 +397,16 @@ static void agent_close(struct fence_run *run, const void *data _unused_)
 /* The plug's key, and this node's own where that is needed. */
 static int find_victim(struct fence_run *run, const struct agent_config *config, uint64_t *ret)
 {
-    const struct session *session = run->session;
-
     if (config->key)
         return reservation_key_parse(config->key, strlen(config->key), ret);
-    return find_key(run, session, config, run->plug, ret);
+    return find_key(run, run->session, config, run->plug, ret);
 }
 
 static int find_own(struct fence_run *run, const struct agent_config *config, uint64_t *ret)
 {
-    const struct session *session = run->session;
+    struct session *session = run->session;
 
+    read_cluster(run, session);
     return find_key(run, session, config, session->own_name, ret);
 }
 
@@ -498,6 +504,19 @@ static void note_evidence(struct fence_run *run, uint64_t victim, const struct t
                       reservation_key_format(victim, key), tally->excluded, tally->total, tally->registered, tally->open, tally->dead);
 }
 
+/* A node never fences itself, be it off already. */
+static int refuse_own(struct fence_run *run, const struct agent_config *config, uint64_t victim)
+{
+    uint64_t own;
+    int r = text_equal(run->action, "off") ? find_own(run, config, &own) : -ENOENT;
+
+    if (!text_equal(run->action, "off"))
+        return 0;
+    if (r == 0 && own == victim)
+        return fence_fail(run, -EINVAL, "%s is this node itself: it does not fence itself; another node must", run->plug);
+    return r;
+}
+
 static int agent_power_get(struct fence_run *run, const void *data, enum power_state *ret)
 {
     const struct agent_config *config = data;
@@ -507,6 +526,9 @@ static int agent_power_get(struct fence_run *run, const void *data, enum power_s
     uint64_t victim;
     int r = find_victim(run, config, &victim);
 
+    if (r < 0)
+        return r;
+    r = refuse_own(run, config, victim);
     if (r < 0)
         return r;
     order = make_order(session, config, victim, victim);
@@ -562,8 +584,6 @@ static int turn_off(struct fence_run *run, const struct agent_config *config, ui
     struct reservation_fence_order order = make_order(run->session, config, own, victim);
     size_t failed;
 
-    if (own == victim)
-        return fence_fail(run, -EINVAL, "%s is this node itself: it does not fence itself; another node must", run->plug);
     failed = visit_devices(run, &order, reservation_fence_exclude);
     record_registrations(run, "preempt", own, victim);
     return failed > 0 ? fail_exclude(run, config, failed) : 0;

@@ -11,8 +11,8 @@
  * A logical volume stands on several disks and is refused: name each (reservation_disks_below() finds them).
  *
  * Everything here talks to the device and can hang in the kernel when that hangs. Whoever must not hang calls in a child: reservation_call()
- * does that for one device, reservation_call_all() for several at once. A map's paths are each looked at in a child of their own, so that one
- * that hangs costs a part of the time and no more.
+ * does that for one device, reservation_call_all() for several at once. A map's paths are each used by a thread of their own, so that one that
+ * hangs costs a part of the time and no more.
  *
  * All functions return 0 or one of these errors as a negative number (a conflict is -RESERVATION_CONFLICT), or another -errno (-ETIMEDOUT,
  * -ENODEV, -ENOMEM ...). A unit attention is met by asking again, a busy device likewise, until the deadline; the device's state is never guessed:

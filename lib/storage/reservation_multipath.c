@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reservations of a map of device-mapper multipath: its paths are SCSI disks, each of them a nexus of its own to the same logical unit. What changes this host's
- * registration goes over every path; what reads, or hits another host, goes once, over the first path that works. Each path is used in a child of its
- * own: one that hangs is dead, and costs a share of the time.
+ * registration goes over every path; what reads, or hits another host, goes once, over the first path that works. Each path is used by a thread of its
+ * own: one that hangs is dead, and costs a share of the time. (A child each would cost ten times as much, and what hangs does so in a child already.)
  */
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#include "base/child.h"
 #include "base/file.h"
 #include "base/number.h"
 #include "storage/device_name.h"
@@ -19,51 +19,184 @@
 /* What is done on one path. */
 typedef int (*path_function)(const struct scsi_transport *transport, struct deadline deadline, const void *argument, void *reply);
 
+/* One path's work, with a copy of all that it needs: a path that hangs lets its thread go on long after everybody has left. */
 struct path_job {
-    const struct reservation_device *device;
-    const struct reservation_path *path;
+    struct path_batch *batch;
+    char path[64];
+    char lock[64];
+    int (*open_path)(const char *path, struct scsi_transport *ret);
     path_function function;
-    const void *argument;
+    unsigned char argument[sizeof(struct scsi_reserve_order)];
     struct deadline deadline;
+    void *reply;
+    int result;
+    bool done;
 };
 
-static int do_path_job(void *argument, void *reply, size_t reply_size _unused_)
-{
-    const struct path_job *job = argument;
-    struct scsi_transport transport;
-    int r = job->device->open_path(job->path->path, &transport);
+struct path_batch {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    unsigned int running;
+    size_t count;
+    struct path_job jobs[RESERVATION_PATHS_MAXIMUM];
+};
 
+/* Held for as long as the path hangs, so that never more than one thread hangs on it. */
+static int lock_path(const struct path_job *job)
+{
+    int fd = file_lock(job->lock, deadline_in(0));
+
+    if (fd == -ENOENT && file_make_directory(VIGIL_RUNDIR "/child", 0755) == 0)
+        fd = file_lock(job->lock, deadline_in(0));
+    return fd;
+}
+
+static int do_path_job(struct path_job *job)
+{
+    _cleanup_close_ int lock_fd = lock_path(job);
+    struct scsi_transport transport;
+    int r;
+
+    if (lock_fd == -ETIMEDOUT)
+        return -EBUSY;
+    r = job->open_path(job->path, &transport);
     if (r < 0)
         return r;
-    r = job->function(&transport, job->deadline, job->argument, reply);
+    /* Nothing is begun behind the deadline: nobody waits for it any more. */
+    r = deadline_passed(job->deadline) ? -ETIMEDOUT : job->function(&transport, job->deadline, job->argument, job->reply);
     transport.close(transport.context);
     return r;
 }
 
-static void format_lock(const struct reservation_path *path, char buffer[static 40])
+static void *path_thread(void *argument)
 {
-    (void)text_format(buffer, 40, "reserve-path-%u-%u", major(path->number), minor(path->number));
+    struct path_job *job = argument;
+    struct path_batch *batch = job->batch;
+    int r = do_path_job(job);
+
+    (void)pthread_mutex_lock(&batch->mutex);
+    job->result = r;
+    job->done = true;
+    batch->running--;
+    (void)pthread_cond_signal(&batch->changed);
+    (void)pthread_mutex_unlock(&batch->mutex);
+    return NULL;
+}
+
+static struct path_batch *batch_new(void)
+{
+    struct path_batch *batch = calloc(1, sizeof(*batch));
+    pthread_condattr_t attributes;
+
+    if (!batch)
+        return NULL;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&batch->mutex, NULL);
+    (void)pthread_cond_init(&batch->changed, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    return batch;
+}
+
+/* One with a thread that still hangs lives until the process ends, which is soon: see reservation_call(). */
+static void batch_leave(struct path_batch *batch)
+{
+    bool busy = batch->running > 0;
+
+    (void)pthread_mutex_unlock(&batch->mutex);
+    if (busy)
+        return;
+    for (size_t i = 0; i < batch->count; i++)
+        free(batch->jobs[i].reply);
+    (void)pthread_cond_destroy(&batch->changed);
+    (void)pthread_mutex_destroy(&batch->mutex);
+    free(batch);
+}
+
+/* Starts the work on one path. Returns 0 or -errno. */
+static int batch_add(struct path_batch *batch, const struct reservation_device *device, const struct reservation_path *path, path_function function,
+                     const void *argument, size_t argument_size, size_t reply_size, struct deadline deadline)
+{
+    struct path_job *job = &batch->jobs[batch->count];
+    pthread_t thread;
+    int r;
+
+    *job = (struct path_job){ .batch = batch, .open_path = device->open_path, .function = function, .deadline = deadline };
+    (void)text_copy(job->path, sizeof(job->path), path->path);
+    (void)text_format(job->lock, sizeof(job->lock), VIGIL_RUNDIR "/child/reserve-path-%u-%u", major(path->number), minor(path->number));
+    if (argument_size > 0)
+        memcpy(job->argument, argument, argument_size);
+    job->reply = calloc(1, reply_size ? reply_size : 1);
+    if (!job->reply)
+        return -ENOMEM;
+    (void)pthread_mutex_lock(&batch->mutex);
+    r = pthread_create(&thread, NULL, path_thread, job);
+    batch->running += r == 0;
+    (void)pthread_mutex_unlock(&batch->mutex);
+    if (r != 0) {
+        free(job->reply);
+        return -r;
+    }
+    (void)pthread_detach(thread);
+    batch->count++;
+    return 0;
+}
+
+/* Waits for all of them, or the deadline. The batch is locked behind it, so that no late thread writes while its answers are taken. */
+static void batch_wait(struct path_batch *batch, struct deadline deadline)
+{
+    struct timespec until = { .tv_sec = (time_t)(deadline.at_ms / 1000), .tv_nsec = (long)(deadline.at_ms % 1000) * 1000000 };
+    int r = 0;
+
+    (void)pthread_mutex_lock(&batch->mutex);
+    while (batch->running > 0 && r != ETIMEDOUT) {
+        if (deadline.at_ms == DEADLINE_NEVER.at_ms)
+            (void)pthread_cond_wait(&batch->changed, &batch->mutex);
+        else
+            r = pthread_cond_timedwait(&batch->changed, &batch->mutex, &until);
+    }
+}
+
+/* What became of a job; its reply is copied. */
+static int batch_take(const struct path_job *job, void *reply, size_t reply_size)
+{
+    if (!job->done)
+        return -ETIMEDOUT;
+    if (reply_size > 0)
+        memcpy(reply, job->reply, reply_size);
+    return job->result;
+}
+
+static int on_path(struct reservation_device *device, const struct reservation_path *path, path_function function, const void *argument,
+                   size_t argument_size, void *reply, size_t reply_size, struct deadline deadline)
+{
+    struct path_batch *batch = batch_new();
+    int r = batch ? batch_add(batch, device, path, function, argument, argument_size, reply_size, deadline) : -ENOMEM;
+
+    if (!batch)
+        return r;
+    batch_wait(batch, deadline);
+    if (r == 0)
+        r = batch_take(&batch->jobs[0], reply, reply_size);
+    batch_leave(batch);
+    return r;
 }
 
 /* Over the first path that works, each with its share of the time. A path that is not registered (conflict) is passed over, too: another may be. */
-static int on_one_path(struct reservation_device *device, path_function function, const void *argument, void *reply, size_t reply_size,
-                       struct deadline deadline)
+static int on_one_path(struct reservation_device *device, path_function function, const void *argument, size_t argument_size, void *reply,
+                       size_t reply_size, struct deadline deadline)
 {
     unsigned int left = device->identity.paths_alive;
     int result = -RESERVATION_TRANSPORT;
 
     for (unsigned int i = 0; i < device->identity.paths; i++) {
-        struct reservation_path *path = &device->paths[i];
-        struct path_job job = { device, path, function, argument, deadline };
-        char lock[40];
+        struct deadline share = deadline_share(deadline, 100 / (left > 0 ? left : 1));
         int r;
 
-        if (!path->alive)
+        if (!device->paths[i].alive)
             continue;
-        job.deadline = deadline_share(deadline, 100 / (left > 0 ? left : 1));
         left -= left > 1;
-        format_lock(path, lock);
-        r = child_call(do_path_job, &job, reply, reply_size, lock, job.deadline);
+        r = on_path(device, &device->paths[i], function, argument, argument_size, reply, reply_size, share);
         if (!reservation_path_failed(r) && r != -RESERVATION_CONFLICT)
             return r;
         if (result != -RESERVATION_CONFLICT)
@@ -73,24 +206,25 @@ static int on_one_path(struct reservation_device *device, path_function function
 }
 
 /* Over all paths that are alive at once. results and replies have one place for each path. */
-static void on_all_paths(struct reservation_device *device, path_function function, const void *argument, void *replies, size_t reply_size,
-                         int *results, struct deadline deadline)
+static void on_all_paths(struct reservation_device *device, path_function function, const void *argument, size_t argument_size, void *replies,
+                         size_t reply_size, int *results, struct deadline deadline)
 {
-    struct child_call_handle calls[RESERVATION_PATHS_MAXIMUM];
-    struct path_job jobs[RESERVATION_PATHS_MAXIMUM];
+    struct path_batch *batch = batch_new();
+    size_t place = 0;
 
     for (unsigned int i = 0; i < device->identity.paths; i++) {
-        char lock[40];
-
-        jobs[i] = (struct path_job){ device, &device->paths[i], function, argument, deadline };
-        format_lock(&device->paths[i], lock);
-        results[i] = device->paths[i].alive ? child_call_begin(&calls[i], do_path_job, &jobs[i], (char *)replies + i * reply_size, reply_size, lock)
-                                            : -ENODEV;
+        results[i] = !device->paths[i].alive ? -ENODEV
+                     : batch ? batch_add(batch, device, &device->paths[i], function, argument, argument_size, reply_size, deadline)
+                             : -ENOMEM;
     }
+    if (!batch)
+        return;
+    batch_wait(batch, deadline);
     for (unsigned int i = 0; i < device->identity.paths; i++) {
         if (results[i] == 0)
-            results[i] = child_call_end(&calls[i], deadline);
+            results[i] = batch_take(&batch->jobs[place++], reply_size > 0 ? (char *)replies + i * reply_size : NULL, reply_size);
     }
+    batch_leave(batch);
 }
 
 /* ---- once a map --------------------------------------------------------------------------------------------------- */
@@ -102,7 +236,7 @@ static int capabilities_on_path(const struct scsi_transport *transport, struct d
 
 static int map_capabilities(struct reservation_device *device, struct deadline deadline, struct reservation_capabilities *ret)
 {
-    return on_one_path(device, capabilities_on_path, NULL, ret, sizeof(*ret), deadline);
+    return on_one_path(device, capabilities_on_path, NULL, 0, ret, sizeof(*ret), deadline);
 }
 
 static int read_on_path(const struct scsi_transport *transport, struct deadline deadline, const void *argument _unused_, void *reply)
@@ -112,7 +246,7 @@ static int read_on_path(const struct scsi_transport *transport, struct deadline 
 
 static int map_read(struct reservation_device *device, struct deadline deadline, struct reservation_state *ret)
 {
-    return on_one_path(device, read_on_path, NULL, ret, sizeof(*ret), deadline);
+    return on_one_path(device, read_on_path, NULL, 0, ret, sizeof(*ret), deadline);
 }
 
 static int order_on_path(const struct scsi_transport *transport, struct deadline deadline, const void *argument, void *reply _unused_)
@@ -124,7 +258,7 @@ static int map_reserve(struct reservation_device *device, uint64_t key, enum res
 {
     const struct scsi_reserve_order order = { .action = SCSI_RESERVE, .type = type, .key = key };
 
-    return on_one_path(device, order_on_path, &order, NULL, 0, deadline);
+    return on_one_path(device, order_on_path, &order, sizeof(order), NULL, 0, deadline);
 }
 
 static int map_preempt(struct reservation_device *device, uint64_t key, uint64_t victim, enum reservation_type type, bool abort,
@@ -137,7 +271,7 @@ static int map_preempt(struct reservation_device *device, uint64_t key, uint64_t
         .service_key = victim,
     };
 
-    return on_one_path(device, order_on_path, &order, NULL, 0, deadline);
+    return on_one_path(device, order_on_path, &order, sizeof(order), NULL, 0, deadline);
 }
 
 /* ---- on every path ------------------------------------------------------------------------------------------------ */
@@ -147,6 +281,8 @@ struct add_order {
     bool replace;
     enum reservation_aptpl aptpl;
 };
+
+_Static_assert(sizeof(struct add_order) <= sizeof(((struct path_job *)0)->argument), "an order fits into a job");
 
 static int add_on_path(const struct scsi_transport *transport, struct deadline deadline, const void *argument, void *reply)
 {
@@ -176,7 +312,7 @@ static int map_add(struct reservation_device *device, uint64_t key, bool replace
     int results[RESERVATION_PATHS_MAXIMUM];
 
     *ret = (struct reservation_paths){ .total = device->identity.paths, .aptpl = true };
-    on_all_paths(device, add_on_path, &order, kept, sizeof(kept[0]), results, deadline);
+    on_all_paths(device, add_on_path, &order, sizeof(order), kept, sizeof(kept[0]), results, deadline);
     for (unsigned int i = 0; i < ret->total; i++)
         count_path(results[i], replace, kept[i], ret);
     if (ret->first_error < 0)
@@ -190,7 +326,7 @@ static int order_all(struct reservation_device *device, const struct scsi_reserv
     int results[RESERVATION_PATHS_MAXIMUM], error = 0;
     unsigned int reached = 0;
 
-    on_all_paths(device, order_on_path, order, NULL, 0, results, deadline);
+    on_all_paths(device, order_on_path, order, sizeof(*order), NULL, 0, results, deadline);
     for (unsigned int i = 0; i < device->identity.paths; i++) {
         if (reservation_path_failed(results[i]))
             continue;
@@ -316,7 +452,7 @@ int reservation_identify_paths(struct reservation_device *device, struct deadlin
 
     if (!names)
         return -ENOMEM;
-    on_all_paths(device, name_on_path, NULL, names, sizeof(*names), results, deadline_share(deadline, 50));
+    on_all_paths(device, name_on_path, NULL, 0, names, sizeof(*names), results, deadline_share(deadline, 50));
     identity->paths_alive = 0;
     identity->wwid[0] = '\0';
     for (unsigned int i = 0; i < identity->paths; i++) {
