@@ -5,6 +5,7 @@
 #include "tools/vigil.h"
 
 static const struct command *const commands[] = {
+    &command_fence_log,
     &command_status,
     &command_timeline,
     &command_watch,

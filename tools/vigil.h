@@ -6,6 +6,7 @@
  */
 #include "agent/command.h"
 
+extern const struct command command_fence_log;
 extern const struct command command_status;
 extern const struct command command_timeline;
 extern const struct command command_watch;

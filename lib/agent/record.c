@@ -100,3 +100,74 @@ int agent_record(const char *agent, const char *instance, const char *what, cons
         return -ENOMEM;
     return child_call(write_in_child, &line, NULL, 0, NULL, deadline_in(RECORD_WRITE_MS));
 }
+
+/* ---- reading ------------------------------------------------------------------------------------------------------ */
+
+void record_free(struct record *record)
+{
+    free(record->time);
+    free(record->node);
+    free(record->agent);
+    free(record->instance);
+    free(record->what);
+    free(record->evidence);
+    *record = (struct record){ NULL };
+}
+
+static bool take(const char **cursor, const char *end, const char *text)
+{
+    size_t length = strlen(text);
+
+    if ((size_t)(end - *cursor) < length || memcmp(*cursor, text, length) != 0)
+        return false;
+    *cursor += length;
+    return true;
+}
+
+/* Reads "NAME":"VALUE", with append_json's two escapes undone. */
+static int take_field(const char **cursor, const char *end, const char *name, char **ret)
+{
+    _cleanup_text_buffer_ struct text_buffer value = { 0 };
+    const char *next;
+
+    if (!take(cursor, end, "\"") || !take(cursor, end, name) || !take(cursor, end, "\":\""))
+        return -EBADMSG;
+    for (next = *cursor; next < end && *next != '"'; next++) {
+        if (*next == '\\' && ++next == end)
+            return -EBADMSG;
+        text_buffer_append(&value, next, 1);
+    }
+    if (next == end || !text_is_printable_utf8(value.text ? value.text : "", value.length))
+        return -EBADMSG;
+    *cursor = next + 1;
+    *ret = value.failed ? NULL : strdup(value.text ? value.text : "");
+    return *ret ? 0 : -ENOMEM;
+}
+
+int record_parse(const char *line, size_t length, struct record *ret)
+{
+    struct record record = { NULL };
+    const struct {
+        const char *name;
+        char **value;
+    } fields[] = {
+        { "time", &record.time },         { "node", &record.node }, { "agent", &record.agent },
+        { "instance", &record.instance }, { "what", &record.what }, { "evidence", &record.evidence },
+    };
+    const char *cursor = line, *end = line + length;
+    int r = take(&cursor, end, "{") ? 0 : -EBADMSG;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(fields); i++) {
+        if (i > 0 && !take(&cursor, end, ","))
+            r = -EBADMSG;
+        if (r == 0)
+            r = take_field(&cursor, end, fields[i].name, fields[i].value);
+    }
+    if (r == 0 && (!take(&cursor, end, "}") || cursor != end))
+        r = -EBADMSG;
+    if (r == 0)
+        *ret = record;
+    else
+        record_free(&record);
+    return r;
+}

@@ -50,6 +50,25 @@ static void test_one_line_of_json(void **state)
     assert_ptr_equal(strchr(text, '\n'), text + length - 1);
 }
 
+static void test_a_record_is_read_as_it_was_written(void **state)
+{
+    _cleanup_free_ char *text = NULL;
+    struct record record;
+    size_t length = 0;
+
+    (void)state;
+    (void)unlink(RECORDS);
+    assert_int_equal(agent_record("fence_x", "n\"1", "preempt", "a \\ b \"c\" | d: before e; after f"), 0);
+    assert_int_equal(file_read(RECORDS, 65536, &text, &length), 0);
+    assert_int_equal(record_parse(text, length - 1, &record), 0);
+    assert_string_equal(record.instance, "n\"1");
+    assert_string_equal(record.evidence, "a \\ b \"c\" | d: before e; after f");
+    record_free(&record);
+    for (size_t cut = 0; cut < length - 1; cut++)
+        assert_int_equal(record_parse(text, cut, &record), -EBADMSG);
+    assert_int_equal(record_parse(text, length, &record), -EBADMSG); /* the newline is not part of it */
+}
+
 /* A fence agent writes its record before it answers: a local disk that hangs must not keep the cluster waiting. */
 static void test_a_hanging_disk_holds_nobody(void **state)
 {
@@ -68,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_line_of_json),
+        cmocka_unit_test(test_a_record_is_read_as_it_was_written),
         cmocka_unit_test(test_a_hanging_disk_holds_nobody),
     };
 
