@@ -726,7 +726,8 @@ static int elastic_assign(struct cloud *cloud, const struct cloud_address_spec *
     }
 }
 
-/* Who announces it has it: there is nothing to associate beside that, and InstanceId is who announced last. */
+/* InstanceId is who announced it last, HaVipAssociationSet who may announce it; where that is empty, every instance of the subnet may. Being in the set is
+ * what an assign and a release change, and what counts as having it: nobody's last announcement can be taken back. */
 static int havip_get(struct cloud *cloud, const char *address, const char *self, struct deadline deadline,
                      struct cloud_address *ret)
 {
@@ -751,11 +752,21 @@ static int havip_get(struct cloud *cloud, const char *address, const char *self,
         return cloud_malformed(cloud, "the HaVip that was asked for");
     ret->assigned = ret->instance[0] != '\0';
     ret->shared = true;
-    member = document_first(item, "HaVipAssociationSet");
-    ret->associated = !member;
-    for (; member; member = member->next)
+    for (member = document_first(item, "HaVipAssociationSet"); member; member = member->next)
         ret->associated = ret->associated || strcmp(document_text(member, "InstanceId"), self) == 0;
     return 0;
+}
+
+static int havip_change(struct cloud *cloud, const char *address, const char *self, bool associate, struct deadline deadline)
+{
+    _cleanup_text_buffer_ struct text_buffer body = { 0 };
+    struct cloud_address now = { 0 };
+    int r = havip_get(cloud, address, self, deadline, &now);
+
+    if (r < 0 || now.associated == associate)
+        return r;
+    text_buffer_printf(&body, "{\"HaVipAssociationSet\":[{\"HaVipId\":\"%s\",\"InstanceId\":\"%s\",\"InstanceType\":\"CVM\"}]}", now.id, self);
+    return send_change(cloud, "vpc", associate ? "AssociateHaVipInstance" : "DisassociateHaVipInstance", &body, deadline, NULL, 0);
 }
 
 /* ---- routes: the next hop is a private address ------------------------------------------------------------------- */
@@ -871,13 +882,12 @@ static int tencent_address_assign(struct cloud *cloud, const struct cloud_addres
                                   struct deadline deadline)
 {
     struct own_interface own = { 0 };
-    struct cloud_address now = { 0 };
     int r;
 
     if (spec->kind == CLOUD_ADDRESS_ELASTIC)
         return elastic_assign(cloud, spec, self, deadline);
     if (spec->kind == CLOUD_ADDRESS_HAVIP)
-        return havip_get(cloud, spec->address, self, deadline, &now); /* by announcement: vip's part */
+        return havip_change(cloud, spec->address, self, true, deadline);
     r = find_own_interface(cloud, spec, self, deadline, &own);
     if (r < 0)
         return r;
@@ -893,7 +903,7 @@ static int tencent_address_release(struct cloud *cloud, const struct cloud_addre
     int r;
 
     if (spec->kind == CLOUD_ADDRESS_HAVIP)
-        return havip_get(cloud, spec->address, self, deadline, &now);
+        return havip_change(cloud, spec->address, self, false, deadline);
     if (spec->kind == CLOUD_ADDRESS_ROUTE)
         return walk_routes(cloud, spec, self, NULL, ROUTE_LEAVE, deadline, NULL);
     if (spec->kind == CLOUD_ADDRESS_ELASTIC) {

@@ -40,6 +40,8 @@ REFUSALS = {
     "eip-bound": ("InvalidAddressIdState.InstanceBinded", "The EIP `{id}` is bound already."),
     "eip-free": ("InvalidAddressIdStatus.NotPermit", "The EIP `{id}` is not bound."),
     "eip-conflict": ("MutexOperation.TaskRunning", "A task of the EIP `{id}` is running."),
+    "havip-bound": ("UnsupportedOperation.ResourceAlreadyAssociated", "The HAVIP `{id}` is associated with it already."),
+    "havip-free": ("ResourceNotFound", "The HAVIP `{id}` is not associated with it."),
     "member-missing": ("InvalidParameter", "Some targets are not bound."),
     "lb-busy": ("FailedOperation.ResourceInOperating", "The balancer is in operation."),
     "parameter-missing": ("MissingParameter", "The request is missing the parameter `{name}`."),
@@ -367,6 +369,24 @@ class Tencent:
                          "InstanceId": v.master, "NetworkInterfaceId": master.nic if master else "",
                          "HaVipAssociationSet": [{"HaVipId": v.id, "InstanceId": m, "InstanceType": "CVM"} for m in v.members]})
         return {"TotalCount": total, "HaVipSet": rows}
+
+    def havip_members(self, params):
+        for row in self.need(params, "HaVipAssociationSet"):
+            havip = self.world.get("tencent", "havip", self.need(row, "HaVipId"))
+            yield havip, self.world.get("tencent", "instance", self.need(row, "InstanceId")).id
+
+    def vpc_AssociateHaVipInstance(self, params):
+        for havip, instance in self.havip_members(params):
+            if instance in havip.members:
+                raise Refused("havip-bound", id=havip.id)
+            havip.set(members=havip.members + (instance,), master=havip.master or instance)
+
+    def vpc_DisassociateHaVipInstance(self, params):
+        # Who announced it last stays its holder until another does.
+        for havip, instance in self.havip_members(params):
+            if instance not in havip.members:
+                raise Refused("havip-free", id=havip.id)
+            havip.set(members=tuple(i for i in havip.members if i != instance))
 
     # --- routes: the next hop is a private address, or a HaVip ---
 
