@@ -24,6 +24,7 @@ struct app_config {
     bool watch;
     uint64_t watch_interval_ms;
     int watch_failures;
+    uint64_t watch_timeout_ms;
 };
 
 static int check_command(const char *text, struct text_buffer *why)
@@ -144,6 +145,8 @@ static const struct param params[] = {
       .reloadable = true, .shortdesc = "how often vigild asks each light probe (at least every 100 ms; 0: never)",
       .longdesc = "On a connection that stays open where the protocol allows it. Probes of the kinds process and exec, and those that ask as "
                   "the application's user, are the monitors' alone." },
+    { "watch_timeout", PARAM_DURATION(struct app_config, watch_timeout_ms), .default_value = "2", .minimum = 10, .maximum = 3600000,
+      .reloadable = true, .shortdesc = "time for one probe of vigild to answer" },
     { "watch_failures", PARAM_INTEGER(struct app_config, watch_failures), .default_value = "3", .minimum = 1, .maximum = 1000,
       .reloadable = true, .shortdesc = "failed probes of vigild in a row before it counts" },
     {}
@@ -248,7 +251,7 @@ static void add_probe(struct watch_registration *registration, const struct app_
     if (!item)
         return;
     item->interval_ms = app->watch_interval_ms;
-    item->deadline_ms = app->application.probe_timeout_ms;
+    item->deadline_ms = app->watch_timeout_ms;
     item->failures = (uint64_t)app->watch_failures;
 }
 

@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# watcher.bash: a lab cluster with vigild on its nodes, and the clock of failures. Behind lab.bash.
+#
+#   watcher_stage BUILD FOLDER          as lab_stage, with the test's application
+#   watcher_up NODES FOLDER             a cluster without fencing, vigild on each node
+#   watcher_start NODE, watcher_kill NODE    starts it and waits until agents reach it; ends it by SIGKILL
+#   watcher_app NAME PORT [PARAMETER=VALUE...] [op ...]   an application that starts in 50 ms (app_start_ms), with a probe, polled once a minute
+#   watcher_registered NODE NAME        true when vigild on that node watches it
+#   watcher_pid NODE NAME               the watched process
+#   watcher_reports NODE NAME           how many failures Pacemaker there was told of
+#   watcher_reported_ms NODE NAME       when the last one was known to Pacemaker: milliseconds since midnight
+#   watcher_now_ms                      the same clock, now
+#   watcher_settled NAME NODE           NAME runs on NODE, and the cluster has nothing left to do
+
+watcher_stage() {
+  lab_stage "$1" "$2" && make -s -C "$1" tests/lab/answering_app tests/agents/hangfs && install "$1/tests/lab/answering_app" "$2/usr/sbin/answering_app"
+}
+
+watcher_up() {
+  local node
+  lab_up "$1" "$2" || return 1
+  for node in "${LAB_NODES[@]}"; do
+    watcher_start "$node" || return 1
+  done
+  lab_exec n1 crm_attribute --name stonith-enabled --update false && lab_exec n1 crm_attribute --name no-quorum-policy --update ignore
+}
+
+watcher_start() {
+  # shellcheck disable=SC2016 # for the node's shell
+  LAB_EXEC_LIMIT=0 lab_exec "$1" env PCMK_logfile=/var/log/vigild.log PCMK_debug="${WATCHER_DEBUG:-no}" \
+    sh -c 'vigild & echo $! > /run/vigild.pid; wait' </dev/null >>"$LAB/log/$1/vigild.out" 2>&1 3>&- 4>&- &
+  disown $!
+  lab_wait 20 "a vigild on $1 that has reached Pacemaker" watcher_is_connected "$1"
+}
+
+watcher_is_connected() {
+  [ "$(LAB_EXEC_LIMIT=5 lab_exec "$1" vigil status 2>/dev/null | grep -c 'acemaker.*connected')" -gt 0 ]
+}
+
+watcher_kill() {
+  # shellcheck disable=SC2016 # for the node's shell
+  lab_exec "$1" sh -c 'kill -KILL "$(cat /run/vigild.pid)"'
+}
+
+watcher_app() {
+  local name=$1 port=$2 set=() interval=60s
+  shift 2
+  while [ $# -gt 0 ] && [ "$1" != op ]; do
+    case $1 in monitor=*) interval=${1#*=} ;; *) set+=("$1") ;; esac
+    shift
+  done
+  lab_exec n1 pcs resource create "$name" ocf:vigil:app "start=answering_app serve $port ${app_start_ms:-50}" type=foreground \
+    "probe=http://127.0.0.1:$port/" watch_interval=0.2 "${set[@]}" op monitor "interval=$interval" timeout=20s --force >> "$LAB/log/pcs.log" 2>&1
+}
+
+watcher_registered() {
+  [ -s "/proc/$(lab_node_pid "$1")/root/run/vigil/watch/$2" ]
+}
+
+watcher_pid() {
+  sed -n 's/.*\tpid=\([0-9]*\).*/\1/p' "/proc/$(lab_node_pid "$1")/root/run/vigil/watch/$2"
+}
+
+watcher_reports() {
+  grep -c "Result of asyncmon operation for $2 on" "$LAB/log/$1/pacemaker/pacemaker.log" || :
+}
+
+watcher_reports_are() {
+  [ "$(watcher_reports "$1" "$2")" = "$3" ]
+}
+
+watcher_clock_ms() {
+  awk -F'[:.]' '{ print (($1 * 60 + $2) * 60 + $3) * 1000 + $4 }'
+}
+
+watcher_reported_ms() {
+  grep "Result of asyncmon operation for $2 on" "$LAB/log/$1/pacemaker/pacemaker.log" | tail -n 1 | awk '{ print $3 }' | watcher_clock_ms
+}
+
+# Pacemaker's log has the time of the node, which has the zone of this machine.
+watcher_now_ms() {
+  date +%T.%3N | watcher_clock_ms
+}
+
+watcher_settled() {
+  LAB_EXEC_LIMIT=10 lab_exec n1 crm_resource --wait --timeout=10 >/dev/null 2>&1 &&
+    LAB_EXEC_LIMIT=5 lab_exec n1 crm_resource --resource "$1" --locate 2>/dev/null | grep -q "is running on: $2 *$"
+}

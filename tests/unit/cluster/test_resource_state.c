@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How a resource stands by Pacemaker's own records, and which ones are to be left alone. */
+#include "unit.h"
+
+#include "cluster/resource_state.h"
+
+#define RESOURCE(operations) "<lrm_resource id=\"app\" type=\"app\" class=\"ocf\" provider=\"vigil\">" operations "</lrm_resource>"
+#define OP(id, operation, call, code, status, interval)                                                                        \
+    "<lrm_rsc_op id=\"" id "\" operation=\"" operation "\" call-id=\"" call "\" rc-code=\"" code "\" op-status=\"" status \
+    "\" interval=\"" interval "\" exit-reason=\"a &lt;b&gt;\"/>"
+#define START OP("app_last_0", "start", "10", "0", "0", "0")
+#define MONITOR OP("app_monitor_10000", "monitor", "11", "0", "0", "10000")
+
+static enum resource_standing standing(const char *text)
+{
+    struct resource_history history = { RESOURCE_UNKNOWN };
+
+    assert_int_equal(resource_history_parse(text, strlen(text), &history), 0);
+    return history.standing;
+}
+
+static void test_standings(void **state)
+{
+    (void)state;
+    assert_int_equal(standing(RESOURCE("")), RESOURCE_UNKNOWN);
+    assert_int_equal(standing(RESOURCE(START)), RESOURCE_RUNNING);
+    assert_int_equal(standing(RESOURCE(START MONITOR)), RESOURCE_RUNNING);
+    assert_int_equal(standing(RESOURCE(OP("app_last_0", "start", "-1", "193", "-1", "0"))), RESOURCE_STARTING);
+    assert_int_equal(standing(RESOURCE(OP("app_last_0", "stop", "-1", "193", "-1", "0") MONITOR)), RESOURCE_STOPPING);
+    assert_int_equal(standing(RESOURCE(OP("app_last_0", "stop", "12", "0", "0", "0") MONITOR)), RESOURCE_STOPPED);
+    assert_int_equal(standing(RESOURCE(OP("app_last_0", "monitor", "5", "7", "0", "0"))), RESOURCE_STOPPED);
+    assert_int_equal(standing(RESOURCE(OP("app_last_0", "monitor", "5", "0", "0", "0"))), RESOURCE_RUNNING);
+}
+
+/* A failure counts as known only when it is behind the last start. */
+static void test_failures(void **state)
+{
+    (void)state;
+    assert_int_equal(standing(RESOURCE(START OP("app_last_failure_0", "monitor", "11", "1", "0", "10000"))), RESOURCE_FAILED);
+    assert_int_equal(standing(RESOURCE(START OP("app_last_failure_0", "monitor", "8", "1", "0", "10000"))), RESOURCE_RUNNING);
+    assert_int_equal(standing(RESOURCE(START MONITOR OP("app_last_failure_0", "asyncmon", "8", "1", "0", "0"))), RESOURCE_RUNNING);
+    assert_int_equal(standing(RESOURCE(OP("app_last_0", "asyncmon", "12", "1", "0", "0") MONITOR OP("app_last_failure_0", "asyncmon", "12", "1", "0", "0"))),
+                     RESOURCE_FAILED);
+    assert_int_equal(standing(RESOURCE(START OP("app_monitor_10000", "monitor", "11", "190", "0", "10000"))), RESOURCE_RUNNING);
+}
+
+static void test_what_is_not_a_history(void **state)
+{
+    static const char *const texts[] = { "", "<", "<a", "lrm_resource", "<lrm_rsc_op operation=\"start\"/>", "<x></x>" };
+    struct resource_history history = { RESOURCE_FAILED };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_int_equal(resource_history_parse(texts[i], strlen(texts[i]), &history), -EBADMSG);
+        assert_int_equal(history.standing, RESOURCE_FAILED);
+    }
+}
+
+#define ONE(id, attributes, node) "<resource id=\"" id "\" " attributes "><node name=\"" node "\" id=\"1\"/></resource>"
+#define VIEW(resources) "<pacemaker-result><resources>" resources "</resources><status code=\"0\"/></pacemaker-result>"
+
+static bool excepted(const char *text, const char *resource)
+{
+    struct resource_exceptions exceptions = { 0 };
+    bool have;
+
+    assert_int_equal(resource_exceptions_parse(text, strlen(text), "n1", &exceptions), 0);
+    have = resource_exceptions_have(&exceptions, resource);
+    resource_exceptions_free(&exceptions);
+    return have;
+}
+
+static void test_exceptions(void **state)
+{
+    (void)state;
+    assert_false(excepted(VIEW(ONE("a", "managed=\"true\" blocked=\"false\"", "n1")), "a"));
+    assert_true(excepted(VIEW(ONE("a", "managed=\"false\" blocked=\"false\"", "n1")), "a"));
+    assert_true(excepted(VIEW(ONE("a", "managed=\"true\" maintenance=\"true\"", "n1")), "a"));
+    assert_true(excepted(VIEW(ONE("a", "managed=\"true\" blocked=\"true\"", "n1")), "a"));
+    assert_true(excepted(VIEW(ONE("a", "active=\"true\"", "n1")), "a")); /* not known to be managed */
+    assert_false(excepted(VIEW(ONE("a", "managed=\"false\"", "n2")), "a"));
+    assert_false(excepted(VIEW(ONE("a", "managed=\"false\"", "n1")), "ab"));
+    assert_true(excepted(VIEW(ONE("db:1", "managed=\"false\"", "n1")), "db"));
+    assert_false(excepted(VIEW(ONE("db:1", "managed=\"false\"", "n1")), "db:0"));
+}
+
+static void test_a_view_that_is_cut_off(void **state)
+{
+    const char *text = VIEW(ONE("a", "managed=\"true\"", "n1"));
+    struct resource_exceptions exceptions = { 0 };
+
+    (void)state;
+    for (size_t length = 0; length < strlen(text); length++)
+        assert_int_equal(resource_exceptions_parse(text, length, "n1", &exceptions), -EBADMSG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_standings),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_what_is_not_a_history),
+        cmocka_unit_test(test_exceptions),
+        cmocka_unit_test(test_a_view_that_is_cut_off),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
