@@ -113,6 +113,9 @@ _rpc:x:108:65534::/run/rpcbind:/usr/sbin/nologin
 postgres:x:109:109::/var/lib/postgresql:/bin/bash
 END
   printf 'passwd: files\ngroup: files\nhosts: files\n' > "$root/etc/nsswitch.conf"
+  # For su, which stock agents use.
+  for name in auth account password session; do echo "$name required pam_permit.so" > "$root/etc/pam.d/common-$name"; done
+  printf 'root:*:19000::::::\npostgres:*:19000::::::\n' > "$root/etc/shadow"
   : > "$root/etc/fstab"
   ln -sf /proc/mounts "$root/etc/mtab"
   ln -sf mawk "$root/usr/bin/awk"
@@ -194,10 +197,10 @@ image_disk() {
 # The folders are the nodes', whatever prefix the build tree was configured with.
 image_stage() {
   local file=$1 tree=$LAB/stage
-  make -s -C "$BUILD" all tests/vmlab/guest_shell >&2 &&
+  make -s -C "$BUILD" all tests/vmlab/guest_shell tests/vmlab/volume_writer tests/vmlab/volume_client >&2 &&
     make -s -C "$BUILD" install "DESTDIR=$tree" ocfagentdir=/usr/lib/ocf/resource.d/vigil fencedir=/usr/sbin \
       sbindir=/usr/sbin bindir=/usr/bin mandir=/drop >"$LAB/stage.log" 2>&1 || { fail "the build tree $BUILD does not install: $LAB/stage.log"; return 1; }
   rm -rf "$tree/drop"
-  mkdir -p "$tree/usr/sbin" && chmod 755 "$tree" && install -m 755 "$BUILD/tests/vmlab/guest_shell" \
+  mkdir -p "$tree/usr/sbin" && chmod 755 "$tree" && install -m 755 "$BUILD/tests/vmlab/guest_shell" "$BUILD/tests/vmlab/volume_writer" \
     "$VMLAB_SOURCE"/guest/guest_* "$tree/usr/sbin/" && image_disk "$tree" "$file" -O ^has_journal && rm -rf "$tree"
 }
