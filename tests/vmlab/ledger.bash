@@ -13,7 +13,7 @@
 # still for a moment, replays the journal in the copy, checks it, and compares the ledger in it with what clients were told before.
 
 LEDGER_PORT=7000
-LEDGER_TAKEOVER_LIMIT=${LEDGER_TAKEOVER_LIMIT:-90}
+LEDGER_TAKEOVER_LIMIT=${LEDGER_TAKEOVER_LIMIT:-120}
 LEDGER_MEGABYTES=256
 
 vmlab() {
@@ -43,7 +43,17 @@ ledger_build() {
     vmlab exec st guest_refusals begin && vmlab cluster "$VMLAB_FOLDER/ledger_$1.xml" && ledger_clients_start || return 1
   ledger_wait 240 "the service on a node" ledger_active_is_known ||
     { vmlab exec n1 'crm_mon -1rf' >&2; return 1; }
-  ledger_clients_stop
+  ledger_settled && ledger_clients_stop
+}
+
+# Both nodes may have the service, and the cluster has nothing left to do.
+ledger_settled() {
+  ledger_wait 60 "the key of n1" ledger_is_registered n1 && ledger_wait 60 "the key of n2" ledger_is_registered n2 &&
+    ledger_wait 120 "an idle cluster" ledger_is_idle
+}
+
+ledger_is_idle() {
+  vmlab exec n1 'dc=$(crmadmin -q -D 2>&1) && crmadmin -q -S "${dc##* }" 2>&1' | grep -q S_IDLE
 }
 
 # A snapshot saves the 40 s of a cold start.
@@ -74,7 +84,7 @@ ledger_clients_start() {
 }
 
 ledger_client_start() {
-  vmlab host setsid --fork "$BUILD/tests/vmlab/volume_client" "$2" $LEDGER_PORT "$1" 50 "$LEDGER/clients/$1" \
+  vmlab host setsid --fork "$BUILD/tests/vmlab/volume_client" "$2" $LEDGER_PORT "$1" 100 "$LEDGER/clients/$1" \
     </dev/null >/dev/null 2>&1 3>&- 4>&-
 }
 
@@ -109,14 +119,14 @@ ledger_active_is_known() {
 
 # --- faults ---
 
-# Name, what has to follow: "takeover" by the other node, or "stays".
+# Name, what has to follow: "takeover" by the other node, "either" of them has the service and the other is fenced, or it "stays".
 LEDGER_FAULTS="
 cut takeover
 freeze takeover
 reset takeover
 isolate takeover
 paths takeover
-split takeover
+split either
 network stays
 path stays
 sessions stays
@@ -206,12 +216,13 @@ ledger_round() {
   LEDGER_FENCED='' LEDGER_TEXT="$fault of $active"
   begin=${EPOCHREALTIME/[.,]/}
   "fault_$fault" "$active" || { ledger_fail "the fault $fault can't be made"; return 1; }
-  if [ "$(ledger_expectation "$fault")" = takeover ]; then
+  case $(ledger_expectation "$fault") in
+  takeover)
     LEDGER_FENCED=$active
-    ledger_round_takeover "$fault" "$active" "$other" "$begin"
-  else
-    ledger_round_stays "$fault" "$active" "$other" "$begin"
-  fi || return 1
+    ledger_round_takeover "$fault" "$active" "$other" "$begin" ;;
+  either) ledger_round_either "$fault" "$active" "$other" "$begin" ;;
+  stays) ledger_round_stays "$fault" "$active" "$other" "$begin" ;;
+  esac || return 1
   ledger_verify_volume || return 1
   LEDGER_TEXT+="; $LEDGER_ACCOUNT"
 }
@@ -227,7 +238,7 @@ ledger_round_takeover() {
   ledger_mounted "$other" || { ledger_fail "$other answers without the volume"; return 1; }
   case $fault in
   freeze) vmlab thaw "$active" && ledger_late_write "$active" "$before" ;;
-  isolate | split) "heal_$fault" "$active" && ledger_late_write "$active" 0 ;;
+  isolate) "heal_$fault" "$active" && ledger_late_write "$active" 0 ;;
   paths) heal_paths "$active" ;;
   esac
 }
@@ -237,6 +248,28 @@ ledger_late_write() {
   ledger_wait 60 "the refusal of a late write of $1" ledger_was_refused "$1" "$2" || return 1
   LEDGER_REFUSED=$(ledger_refusals "$1")
   LEDGER_TEXT+=", $LEDGER_REFUSED commands of $1 refused"
+}
+
+# Both nodes reach the array, not each other: the array decides whose fencing comes first.
+ledger_round_either() {
+  local fault=$1 active=$2 other=$3 begin=$4
+  ledger_wait "$LEDGER_TAKEOVER_LIMIT" "the fencing of one of the nodes" ledger_one_is_registered || return 1
+  if [ "$(ledger_registrants)" = "$other" ]; then
+    LEDGER_FENCED=$active
+    ledger_round_takeover "$fault" "$active" "$other" "$begin" && "heal_$fault" "$active" || return 1
+    # Its writer was ended before it wrote again, or the array has refused it: what it wrote is looked for below.
+    LEDGER_REFUSED=$(ledger_refusals "$active")
+  else
+    LEDGER_FENCED=$other
+    LEDGER_TEXT+=", $other is fenced"
+    ledger_wait 60 "an acknowledgement of $active behind the fencing of $other" ledger_acknowledges "$active" "${EPOCHREALTIME/[.,]/}" &&
+      "heal_$fault" "$active" || return 1
+    ! ledger_mounted "$other" || { ledger_fail "$other has mounted the volume"; return 1; }
+  fi
+}
+
+ledger_one_is_registered() {
+  [ "$(ledger_registrants | wc -l)" -eq 1 ]
 }
 
 # The fault lasts until what it does has come about: acknowledgements for as long as failure detection would need.
@@ -262,7 +295,7 @@ ledger_rejoin() {
   ! ledger_mounted "$node" || { ledger_fail "$node has the volume mounted after its boot"; return 1; }
   vmlab put "$node" "$VMLAB_FOLDER/ledger_$LEDGER_AGENTS.xml" /etc/lab-resources.xml &&
     vmlab exec "$node" "VIGIL_VMLAB_TOKEN=${VIGIL_VMLAB_TOKEN:-3000} guest_cluster n1 n2" &&
-    ledger_wait 120 "$node registered again" ledger_is_registered "$node"
+    ledger_settled
 }
 
 ledger_is_registered() {

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A chosen part of the ledger test (tests/vmlab/ledger; the long form is tests/soak): the faults of which a takeover by reservations is made.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+  export VIGIL_BUILD=${VIGIL_BUILD:-$(cd "$BATS_TEST_DIRNAME/../../build" && pwd)} TMPDIR=$BATS_FILE_TMPDIR
+}
+
+@test "frozen and thawed, cut, one path lost: nothing is lost, nothing written behind a fencing, the array refuses the late write" {
+  run "$BATS_TEST_DIRNAME/ledger" --each --fault path --fault freeze --fault cut --rejoin 0 3>&-
+  echo "$output"
+  [ "$status" -eq 0 ]
+  grep -qE '^ledger: 3 of 3 rounds good, 0 failed; late writes refused by the array: [1-9]' <<< "$output"
+}
+
+# Each of these has to be found: a test that can't fail says nothing.
+@test "the account finds a missing record, a damaged one, and one of a fenced node" {
+  local folder=$BATS_TEST_TMPDIR
+  python3 - "$folder" <<'END'
+import sys, zlib
+def record(sequence, epoch, node, request):
+    text = ("%010d %06d %-4s %-30s " % (sequence, epoch, node, request)).encode()
+    return text + b"%08x \n" % zlib.crc32(text)
+good = [record(1, 1, "n1", "start"), record(2, 1, "n1", "a.1"), record(3, 2, "n2", "start"), record(4, 2, "n2", "b.1")]
+late = good[:3] + [record(4, 1, "n1", "a.2")]
+damaged = good[:1] + [good[1].replace(b"a.1", b"a.9")] + good[2:]
+for name, records in ("good", good), ("short", good[:3]), ("late", late), ("damaged", damaged), ("torn", good + [b"000000000"]):
+    open(sys.argv[1] + "/" + name, "wb").write(b"".join(records))
+open(sys.argv[1] + "/told", "w").write("2 000001 n1 a.1 1\n4 000002 n2 b.1 2\n")
+open(sys.argv[1] + "/nothing", "w")
+END
+  verify() { run "$BATS_TEST_DIRNAME/ledger_verify" "$folder/$1" "$folder/${2:-told}"; }
+  verify good
+  [ "$status" -eq 0 ] && [ "$output" = "records 4 epochs 2 acknowledged 2" ]
+  verify torn
+  [ "$status" -eq 0 ]
+  verify short
+  [ "$status" -eq 1 ] && grep -q "the volume has None" <<< "$output"
+  verify late
+  [ "$status" -eq 1 ] && grep -q "a write of a fenced node" <<< "$output"
+  verify damaged
+  [ "$status" -eq 1 ] && grep -q "record 2 is damaged" <<< "$output"
+  verify good nothing
+  [ "$status" -eq 1 ]
+}
