@@ -160,7 +160,8 @@ int fence_history_parse(const char *text, size_t length, const char *node, struc
 int fence_history_last(const char *node, struct deadline deadline, struct fencing *ret)
 {
     _cleanup_free_ char *option = text_printf("--history=%s", node);
-    const char *const argv[] = { "stonith_admin", option, "--output-as=xml", NULL };
+    /* Without --verbose the fencer's events are merged, and one of unfencing ("on") may hide the fencing behind it (seen with 2.1.5). */
+    const char *const argv[] = { "stonith_admin", option, "--verbose", "--output-as=xml", NULL };
     const char *const environment[] = { "TZ=UTC", "LC_ALL=C", NULL };
     const struct child_spec spec = { .argv = argv, .environment = environment, .output_limit = HISTORY_MAX_BYTES };
     _cleanup_child_result_ struct child_result result = { 0 };
