@@ -529,10 +529,11 @@ static enum ocf_code disk_start(struct agent_run *run, const void *config)
 
     call_begin(&call, run, config);
     lock_fd = lock_disk(&call);
+    if (lock_fd == -ETIMEDOUT)
+        return agent_fail(run, OCF_ERR_GENERIC, "disk %s: another start or stop of it has not ended", call.config->volume);
     if (lock_fd < 0)
-        return agent_fail(run, OCF_ERR_GENERIC, lock_fd == -ETIMEDOUT ? "disk %s: another start or stop of it has not ended (%s)"
-                                                                      : "disk %s: its lock in " VIGIL_RUNDIR " cannot be had: %s; is it full or read-only?",
-                          call.config->volume, strerror(-lock_fd));
+        return agent_fail(run, OCF_ERR_GENERIC, "disk %s: its lock in " VIGIL_RUNDIR " cannot be had: %s; is it full or read-only?", call.config->volume,
+                          strerror(-lock_fd));
     read_note(&call);
     if (call.note.phase == DISK_PHASE_ATTACHED && look_at_noted(&call) == 1)
         return OCF_SUCCESS;

@@ -256,12 +256,18 @@ static bool may_appear(int error)
 int disk_wait(const char *const *wanted, struct deadline deadline, struct disk_identity *ret)
 {
     _cleanup_close_ int fd = uevent_open();
-    int r;
+    int last = -ENODEV;
 
     for (;;) {
-        r = disk_find(wanted, deadline, ret);
-        if (r == 0 || !may_appear(r) || deadline_passed(deadline))
+        int r = disk_find(wanted, deadline, ret);
+
+        if (r == 0 || !may_appear(r))
             return r;
+        /* What was cut off by the end of the time says nothing of the disks. */
+        if (!deadline_passed(deadline) || r != -ETIMEDOUT)
+            last = r;
+        if (deadline_passed(deadline))
+            return last;
         (void)uevent_await_block(fd, deadline, LOOK_AGAIN_MS);
     }
 }

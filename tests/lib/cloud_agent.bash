@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # cloud_agent.bash: a node that is an instance of a simulated cloud, for the tests of the cloud agents. Load common and cloudsim first.
 #
-#   cloud_node CLOUD            a node (common.bash) with the simulator on it; two instances n1 (the node itself) and n2. Sets own, peer (ids), nic, peer_nic, and
+#   cloud_node CLOUD            a node (common.bash) with the simulator on it; two instances n1 (the node itself) and n2. Sets own, peer (ids), nic, peer_nic, peer_metadata, and
 #                               access, the parameters that every cloud agent needs here
 #   cloud_disk_here [JSON]      makes a disk whose attachment to n1 shows as a block device on the node: sets DISK, SERIAL
 #   cluster_says N1-IS-QUORATE N2-JOINED      what Corosync would say on the node: "1 0" is a quorate node whose peer n2 has gone
@@ -22,7 +22,7 @@ cloud_node() {
   cloudsim_start "$folder" --no-https || return 1
   cloudsim settings '{"scale":0.2}' >/dev/null
   cloudsim_instance "$cloud" n2
-  peer=$INSTANCE peer_nic=$NIC
+  peer=$INSTANCE peer_nic=$NIC peer_metadata=$METADATA
   cloudsim_instance "$cloud" n1
   own=$INSTANCE nic=$NIC metadata=$METADATA
   cloudsim_credentials "$cloud" "$folder/key"
