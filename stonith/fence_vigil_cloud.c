@@ -201,8 +201,13 @@ static int command(struct fence_run *run, struct session *session, enum cloud_po
         error = cloud_failure(session->cloud)->error;
         if (error == CLOUD_ALREADY)
             return 0;
-        if ((error != CLOUD_WRONG_STATE && error != CLOUD_TRANSIENT) || deadline_sleep(run->deadline, TRY_AGAIN_MS) < 0)
+        if (error != CLOUD_WRONG_STATE && error != CLOUD_TRANSIENT)
             return fail_cloud(run, session, what);
+        /* What is under way may be this very change: the library looks on for its effect. */
+        if (deadline_sleep(run->deadline, TRY_AGAIN_MS) < 0) {
+            (void)fail_cloud(run, session, what);
+            return -ETIMEDOUT;
+        }
     }
 }
 
@@ -282,9 +287,14 @@ static int try_permissions(struct fence_run *run, struct session *session, const
 
     (void)text_format(what, sizeof(what), "instance %s may not be switched by this account", id);
     for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
-        if (cloud_instance_power_check(session->cloud, id, actions[i], run->deadline) == 0)
+        enum cloud_error error = CLOUD_OK;
+
+        if (cloud_instance_power_check(session->cloud, id, actions[i], run->deadline) < 0)
+            error = cloud_failure(session->cloud)->error;
+        /* The permission is looked at first: what a running instance refuses beyond that (a start) is no matter here. */
+        if (error == CLOUD_OK || error == CLOUD_WRONG_STATE || error == CLOUD_ALREADY)
             continue;
-        if (cloud_failure(session->cloud)->error != CLOUD_UNSUPPORTED)
+        if (error != CLOUD_UNSUPPORTED)
             return fail_cloud(run, session, what);
         log_info("this cloud has no dry run: whether an instance may be switched off shows when it is done");
         return 1;

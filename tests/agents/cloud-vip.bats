@@ -123,13 +123,13 @@ route() {
   vip monitor @depth=10
   assert_code 0
   # One table of two leads elsewhere: neither running nor stopped.
-  cloudsim set "{\"cloud\":\"$cloud\",\"kind\":\"route-table\",\"id\":\"$second\",\"fields\":{\"routes\":[[\"198.51.100.7/32\",\"nic\",\"$peer_nic\",\"\"]]}}"
+  cloudsim set "{\"cloud\":\"$cloud\",\"kind\":\"route-table\",\"id\":\"$second\",\"fields\":{\"routes\":[[\"198.51.100.7/32\",\"nic\",\"$peer_nic\",\"rti-00000001\"]]}}"
   vip monitor @depth=10
   assert_code 1
   vip start
   assert_code 0
   assert_equal "$(route_target "$first") $(route_target "$second")" "$nic $nic"
-  cloudsim set "{\"cloud\":\"$cloud\",\"kind\":\"route-table\",\"id\":\"$second\",\"fields\":{\"routes\":[[\"198.51.100.7/32\",\"nic\",\"$peer_nic\",\"\"]]}}"
+  cloudsim set "{\"cloud\":\"$cloud\",\"kind\":\"route-table\",\"id\":\"$second\",\"fields\":{\"routes\":[[\"198.51.100.7/32\",\"nic\",\"$peer_nic\",\"rti-00000001\"]]}}"
   vip stop
   assert_code 0
   # What leads to the other stays.

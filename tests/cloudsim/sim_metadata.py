@@ -111,7 +111,9 @@ class Metadata:
         if path == "/latest/dynamic/instance-identity/document":
             return Reply(200, json.dumps({"accountId": ACCOUNT, "availabilityZone": instance.zone, "instanceId": instance.id,
                                           "privateIp": nic.addresses[0], "region": REGIONS["aws"], "version": "2017-09-30"}), "text/plain")
+        public = [view.address for view in self.world.views("aws", "eip") if view.nic == nic.id]
         return self.texts(path, meta, {
+            **({interface + "public-ipv4s": "\n".join(public)} if public else {}),
             meta + "instance-id": instance.id, meta + "placement/region": REGIONS["aws"], meta + "placement/availability-zone": instance.zone,
             meta + "local-ipv4": nic.addresses[0], meta + "mac": nic.mac, meta + "services/domain": "amazonaws.com",
             interface + "interface-id": nic.id, interface + "local-ipv4s": "\n".join(nic.addresses), interface + "device-number": "0"})
