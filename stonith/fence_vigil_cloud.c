@@ -201,7 +201,7 @@ static int command(struct fence_run *run, struct session *session, enum cloud_po
         error = cloud_failure(session->cloud)->error;
         if (error == CLOUD_ALREADY)
             return 0;
-        if (error != CLOUD_WRONG_STATE && error != CLOUD_TRANSIENT)
+        if (error != CLOUD_WRONG_STATE && error != CLOUD_CONFLICT && error != CLOUD_TRANSIENT)
             return fail_cloud(run, session, what);
         /* What is under way may be this very change: the library looks on for its effect. */
         if (deadline_sleep(run->deadline, TRY_AGAIN_MS) < 0) {
@@ -292,7 +292,7 @@ static int try_permissions(struct fence_run *run, struct session *session, const
         if (cloud_instance_power_check(session->cloud, id, actions[i], run->deadline) < 0)
             error = cloud_failure(session->cloud)->error;
         /* The permission is looked at first: what a running instance refuses beyond that (a start) is no matter here. */
-        if (error == CLOUD_OK || error == CLOUD_WRONG_STATE || error == CLOUD_ALREADY)
+        if (error == CLOUD_OK || error == CLOUD_WRONG_STATE || error == CLOUD_CONFLICT || error == CLOUD_ALREADY)
             continue;
         if (error != CLOUD_UNSUPPORTED)
             return fail_cloud(run, session, what);

@@ -39,13 +39,13 @@ top, cloud = sys.argv[1:]
 source = open(f"{top}/lib/cloud/{cloud}.c").read()
 simulator = open(f"{top}/tests/cloudsim/sim_{cloud}.py").read()
 texts = set(re.findall(r'"([A-Z][A-Za-z]+)"', source))
-for service, action in re.findall(r"def ([a-z]+)_([A-Z]\w+)\(", simulator):
+for service, action in re.findall(r"\b([a-z0-9]+)_([A-Z]\w+)(?=\(self| =)", simulator):
     if action in texts:
         print(f"{service}:{action}")
 PY
 }
 
-# What has no simulated twin but a shared name is looked at by its service below.
+
 assert_permits() {
     local cloud=$1
     permitted "$cloud" >"$BATS_TEST_TMPDIR/permitted"
