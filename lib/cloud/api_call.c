@@ -193,20 +193,6 @@ static int take_token(struct cloud *cloud, const struct api_call *call, struct d
                       bucket.rate);
 }
 
-/* A server that repeats what was signed may repeat the token: nothing behind its first characters is kept. */
-static void hide_secret(char *words, const char *secret)
-{
-    char head[17];
-    char *place;
-
-    if (strlen(secret) < 8)
-        return;
-    (void)text_format(head, sizeof(head), "%.12s", secret);
-    place = strstr(words, head);
-    if (place)
-        (void)text_copy(place, strlen(place) + 1, strlen(place) >= 3 ? "..." : "");
-}
-
 /* What to do about it, where the class says that; "" else. */
 static const char *remedy(enum cloud_error error)
 {
@@ -240,9 +226,9 @@ static int fail_by_error(struct cloud *cloud, const struct api_call *call, enum 
 {
     int r;
 
-    hide_secret(error->words, cloud->keys.secret);
-    hide_secret(error->words, cloud->keys.token);
     (void)text_make_printable(error->words);
+    cloud_hide_secrets(cloud, error->code);
+    cloud_hide_secrets(cloud, error->request_id);
     (void)text_make_printable(error->code);
     r = cloud_fail(cloud, class, "%s: %s%s%.160s%s (HTTP %u, request %s)", call->action, error->code, *error->code ? ": " : "",
                    error->words, remedy(class), error->status, *error->request_id ? error->request_id : "without id");

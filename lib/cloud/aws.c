@@ -138,8 +138,11 @@ static bool aws_read_error(const struct document_node *root, struct api_error *e
     return true;
 }
 
+/* EC2 says RequestExpired of a clock that is off and of a session token that has ended: the answer's date tells them apart. */
 static enum cloud_error aws_classify(const struct api_error *error)
 {
+    if (strcmp(error->code, "RequestExpired") == 0 && error->skew_s > -240 && error->skew_s < 240)
+        return CLOUD_AUTH;
     return error_rules_apply(rules, error);
 }
 

@@ -47,6 +47,27 @@ const struct cloud_failure *cloud_failure(const struct cloud *cloud)
     return &cloud->failure;
 }
 
+/* A server that repeats what was signed may repeat the token: nothing from its first characters on is kept. */
+static void hide_secret(char *words, const char *secret)
+{
+    char head[17];
+    char *place;
+
+    if (strlen(secret) < 8)
+        return;
+    (void)text_format(head, sizeof(head), "%.12s", secret);
+    place = strstr(words, head);
+    if (place)
+        (void)text_copy(place, strlen(place) + 1, strlen(place) >= 3 ? "..." : "");
+}
+
+void cloud_hide_secrets(const struct cloud *cloud, char *text)
+{
+    hide_secret(text, cloud->keys.secret);
+    hide_secret(text, cloud->keys.token);
+    hide_secret(text, cloud->metadata_token);
+}
+
 int cloud_fail(struct cloud *cloud, enum cloud_error error, const char *format, ...)
 {
     va_list arguments;
@@ -55,6 +76,7 @@ int cloud_fail(struct cloud *cloud, enum cloud_error error, const char *format, 
     va_start(arguments, format);
     (void)vsnprintf(cloud->failure.text, sizeof(cloud->failure.text), format, arguments);
     va_end(arguments);
+    cloud_hide_secrets(cloud, cloud->failure.text);
     (void)text_make_printable(cloud->failure.text);
     return cloud_error_errno(error);
 }

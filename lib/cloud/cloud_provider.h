@@ -79,6 +79,9 @@ struct cloud {
 /* Fills in cloud->failure and returns the class's -errno. The words become the text as they are. */
 int cloud_fail(struct cloud *cloud, enum cloud_error error, const char *format, ...) _printf_(3, 4);
 
+/* Cuts a text where a secret of this handle begins in it: a server that repeats what was signed may repeat the token. cloud_fail does it. */
+void cloud_hide_secrets(const struct cloud *cloud, char *text);
+
 /* An answer that lacks what it must have. */
 int cloud_malformed(struct cloud *cloud, const char *what);
 

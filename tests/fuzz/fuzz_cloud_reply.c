@@ -192,7 +192,8 @@ static void check_failure(const struct cloud_failure *failure, int r)
     assert(failure->error != CLOUD_OK && failure->text[0]);
     assert(r == cloud_error_errno(failure->error));
     assert(text_is_printable_utf8(failure->text, strlen(failure->text)));
-    assert(!strstr(failure->text, "fuzz-secret-") && !strstr(failure->text, "fuzz-token-"));
+    assert(!strstr(failure->text, "fuzz-secret-0") && !strstr(failure->text, "fuzz-token-01"));
+    assert(!strstr(failure->code, "fuzz-secret-0") && !strstr(failure->request_id, "fuzz-token-01"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -21,7 +21,7 @@ static const struct row aws_rows[] = {
     { "InvalidInstanceID.Malformed", NULL, CLOUD_INVALID },
     { "UnauthorizedOperation", NULL, CLOUD_PERMISSION },
     { "AuthFailure", NULL, CLOUD_AUTH },
-    { "RequestExpired", NULL, CLOUD_CLOCK },
+    { "RequestExpired", NULL, CLOUD_AUTH }, /* with no difference of the clocks: a token that has ended */
     { "RequestLimitExceeded", NULL, CLOUD_THROTTLED },
     { "DryRunOperation", NULL, CLOUD_REFUSED }, /* a permitted dry run: told apart by its code */
     { "Unavailable", NULL, CLOUD_TRANSIENT },
@@ -200,6 +200,14 @@ static void test_more_codes(void **state)
     }
 }
 
+static void test_expired_by_the_clock(void **state)
+{
+    (void)state;
+    assert_int_equal(cloud_aws.classify(&(struct api_error){ .status = 400, .code = "RequestExpired", .skew_s = 3600 }), CLOUD_CLOCK);
+    assert_int_equal(cloud_aws.classify(&(struct api_error){ .status = 400, .code = "RequestExpired", .skew_s = -900 }), CLOUD_CLOCK);
+    assert_int_equal(cloud_aws.classify(&(struct api_error){ .status = 400, .code = "RequestExpired", .skew_s = 5 }), CLOUD_AUTH);
+}
+
 /* A state change is never sent again where the server may have got it, but for what says that nothing was done. */
 static void test_repeat_rule(void **state)
 {
@@ -247,7 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_aws),         cmocka_unit_test(test_aliyun),      cmocka_unit_test(test_tencent),
-        cmocka_unit_test(test_huawei),      cmocka_unit_test(test_more_codes),  cmocka_unit_test(test_repeat_rule),
+        cmocka_unit_test(test_huawei),      cmocka_unit_test(test_more_codes),  cmocka_unit_test(test_repeat_rule), cmocka_unit_test(test_expired_by_the_clock),
         cmocka_unit_test(test_backoff),     cmocka_unit_test(test_every_class_has_a_name),
     };
 
