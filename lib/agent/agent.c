@@ -39,6 +39,21 @@ static void spare_cut_character(char *text)
         *cut = '?';
 }
 
+/* Pacemaker takes the last such line of an action for its status display, a person the first; so there is only one. The last resort, which would give
+ * another, waits while this one is given. */
+static void give_reason(struct agent_run *run, const char *text)
+{
+    sigset_t alarm, before;
+
+    (void)sigemptyset(&alarm);
+    (void)sigaddset(&alarm, SIGALRM);
+    (void)sigprocmask(SIG_BLOCK, &alarm, &before);
+    if (!run->reason_given)
+        (void)fprintf(stderr, "ocf-exit-reason:%s\n", text ? text : "out of memory");
+    run->reason_given = true;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 enum ocf_code agent_fail(struct agent_run *run, enum ocf_code code, const char *format, ...)
 {
     _cleanup_free_ char *text = NULL;
@@ -49,10 +64,7 @@ enum ocf_code agent_fail(struct agent_run *run, enum ocf_code code, const char *
     va_end(arguments);
     if (text)
         spare_cut_character(text_make_printable(text));
-    /* Pacemaker takes the last such line of an action for its status display, a person the first; so there is only one. */
-    if (!run->reason_given)
-        (void)fprintf(stderr, "ocf-exit-reason:%s\n", text ? text : "out of memory");
-    run->reason_given = true;
+    give_reason(run, text);
     /* A probe that finds nothing is the usual case on a standby: no error. */
     log_line(run->probe && (code == OCF_NOT_RUNNING || code == OCF_ERR_INSTALLED) ? LOG_INFO : LOG_ERR, "%s: %s",
              run->action ? run->action->name : "call", text ? text : "out of memory");
