@@ -195,5 +195,7 @@ int main(int argc, char *argv[])
     (void)signal(SIGPIPE, SIG_IGN);
     (void)umask(027);
     log_open("vigild");
+    /* The first line opens the log. libqb's loop logs, too; where it does so before the log is open, libqb 2.0 says nothing more for good. */
+    log_info("vigild %s begins", PACKAGE_VERSION);
     return serve() < 0;
 }

@@ -352,6 +352,7 @@ int recorder_open(const struct recorder_config *config, struct recorder **ret)
 {
     struct recorder *recorder = calloc(1, sizeof(*recorder));
     struct event now = { 0 };
+    char host[256] = "";
     int r;
 
     if (!recorder)
@@ -370,7 +371,8 @@ int recorder_open(const struct recorder_config *config, struct recorder **ret)
     (void)event_read_boot_id(recorder->origin.boot_id);
     event_stamp(&now);
     recorder->origin.incarnation = now.monotonic_ns;
-    recorder_set_node(recorder, config->node, config->node_id);
+    (void)gethostname(host, sizeof(host) - 1);
+    recorder_set_node(recorder, config->node ? config->node : host, config->node_id);
     load_files(recorder);
     r = start_writer(recorder);
     if (r < 0) {

@@ -20,7 +20,7 @@ struct recorder;
 /* How a recorder is set up. Zero-initialised members have the default in brackets. */
 struct recorder_config {
     const char *folder;   /* where its files are [RECORDER_FOLDER] */
-    const char *node;     /* this node's name; may be told later */
+    const char *node;     /* this node's name; may be told later [the host's] */
     uint32_t node_id;     /* 0 where it is not known yet */
     size_t file_limit;    /* bytes a file before it is rotated; two files are kept for each node [512 KiB] */
     size_t memory_events; /* events kept in memory, own and others' [2048] */

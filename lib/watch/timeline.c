@@ -51,6 +51,16 @@ struct clock_map {
     int64_t wall_ahead_ns; /* wall clock less monotonic clock of the reference, as it was last */
 };
 
+/* What the origin of an event is called: events from before Corosync told may bear the host's name, which need not be the node's. */
+static const char *origin_name(const struct event_set *set, const struct event *event)
+{
+    for (size_t i = 0; i < set->count && event->origin.node_id == 0; i++) {
+        if (set->events[i].origin.node_id != 0 && event_origin_equal(&set->events[i].origin, &event->origin))
+            return set->events[i].node;
+    }
+    return event->node;
+}
+
 /* Returns CLOCKS_LIMIT when there is no place. */
 static size_t find_clock(struct clock_map *map, const char *node, const uint8_t *boot_id)
 {
@@ -76,7 +86,7 @@ static int collect_samples(struct clock_map *map, const struct event_set *set)
 
         if (event->monotonic_ns == 0)
             continue;
-        sample->from = find_clock(map, event->node, event->origin.boot_id);
+        sample->from = find_clock(map, origin_name(set, event), event->origin.boot_id);
         if (event->kind != EVENT_CLOCK_OFFSET || event->monotonic_ns > INT64_MAX / 2 || !is_sane(event->value))
             continue;
         sample->to = find_clock(map, event->peer, event->peer_boot_id);
@@ -191,7 +201,7 @@ static void choose_reference(struct clock_map *map, const struct event_set *set,
     }
     if (!chosen)
         return;
-    map->reference = find_clock(map, chosen->node, chosen->origin.boot_id);
+    map->reference = find_clock(map, origin_name(set, chosen), chosen->origin.boot_id);
     /* Its wall clock as it is now: by its latest event, which a step back may have put before others. */
     for (size_t i = 0; i < set->count; i++) {
         const struct event *event = &set->events[i];
@@ -224,6 +234,7 @@ static void fill(struct clock_map *map, const struct event_set *set, struct time
         if (!event_is_story(set->events[i].kind))
             continue;
         *entry = (struct timeline_entry){ .event = set->events[i] };
+        event_set_text(entry->event.node, sizeof(entry->event.node), origin_name(set, &set->events[i]));
         place(map, entry);
         ret->count++;
     }
@@ -468,8 +479,8 @@ static const char *const sentences[EVENT_KIND_COUNT] = {
     [EVENT_STOP_END] = "stop of %R",
     [EVENT_NODE_JOINED] = "%P has joined",
     [EVENT_NODE_LEFT] = "%P is lost",
-    [EVENT_QUORUM_GAINED] = "quorum, with %V nodes",
-    [EVENT_QUORUM_LOST] = "no quorum, with %V nodes",
+    [EVENT_QUORUM_GAINED] = "quorum (members: %V)",
+    [EVENT_QUORUM_LOST] = "quorum is lost (members: %V)",
     [EVENT_FENCING_BEGIN] = "fencing of %P begins",
     [EVENT_FENCING_END] = "fencing of %P",
     [EVENT_ADDRESS_ANNOUNCED] = "%R announced",

@@ -5,6 +5,7 @@
 #   lab_stage BUILD FOLDER       lays out the programs of a build tree as the nodes will have them
 #   lab_up NODES [AGENTS]        a lab of NODES nodes (n1, n2 ...) and the host "client", booted; Vigil's agents on each from the
 #                                folder AGENTS, laid out as make install does
+#                                With LAB_VIGILD=1 each node runs vigild, too (LAB_VIGILD_PRELOAD: a library loaded into it first)
 #   lab_down                     ends it, and looks that nothing is left
 #   lab_reap                     ends what earlier runs that were killed have left behind
 #   lab_exec NODE CMD...         runs CMD on a node
@@ -263,7 +264,7 @@ lab_node_files() {
   : > "$disk/own.list"
   [ "$LAB_NODE" != client ] || return 0
   [ -z "$LAB_CLOUD" ] || lab_cloud_files "$LAB_NODE"
-  lab_node_own etc/corosync etc/pacemaker var/lib/corosync var/lib/pacemaker var/lib/pcsd var/lib/vigil
+  lab_node_own etc/corosync etc/pacemaker var/lib/corosync var/lib/pacemaker var/lib/pcsd var/lib/vigil usr/local/var/lib/vigil
   lab_corosync_conf > "$own/etc/corosync/corosync.conf"
   mkdir -p "$own"/var/lib/pacemaker/{cib,pengine,cores,blackbox} "$LAB/log/$LAB_NODE"/{corosync,pacemaker}
   lab_first_cib > "$own/var/lib/pacemaker/cib/cib.xml"
@@ -394,7 +395,9 @@ lab_settings() {
 
 lab_up() {
   local count=$1 agents=${2:-} number
-  lab_settings "$count" && lab_group_make && lab_rack_start && lab_volume_make || return 1
+  lab_settings "$count" || return 1
+  [ -z "${LAB_VIGILD:-}" ] || echo "${LAB_VIGILD_PRELOAD:-}" > "$LAB/vigild"
+  lab_group_make && lab_rack_start && lab_volume_make || return 1
   [ -z "$LAB_CLOUD" ] || lab_cloud_start || return 1
   lab_node_prepare client 100 "$agents" || return 1
   for ((number = 1; number <= count; number++)); do

@@ -40,6 +40,7 @@ struct flight {
     bool rejoin; /* a connection is lost: closed outside of its own callback */
     uint64_t retry_at_ms, retry_ms;
     bool connected_once, lost_said;
+    int trouble_said;
 
     uint32_t members[CLUSTER_NODES_MAX];
     size_t member_count;
@@ -173,7 +174,8 @@ static void take_quorum(void *context, bool quorate, const uint32_t *node_ids, s
         count = CLUSTER_NODES_MAX;
     note_difference(flight, EVENT_NODE_LEFT, flight->members, flight->member_count, node_ids, count);
     note_difference(flight, EVENT_NODE_JOINED, node_ids, count, flight->members, flight->member_count);
-    if (!flight->quorum_known || flight->quorate != quorate)
+    /* No quorum yet is no loss: a node that boots. */
+    if (flight->quorum_known ? flight->quorate != quorate : quorate)
         (void)recorder_note_text(flight->config.recorder, quorate ? EVENT_QUORUM_GAINED : EVENT_QUORUM_LOST, NULL, NULL, (int64_t)count, NULL);
     if (count > 0)
         memcpy(flight->members, node_ids, count * sizeof(*node_ids));
@@ -224,13 +226,14 @@ static void say_connection(struct flight *flight, bool connected, const char *wh
 {
     if (connected && (flight->lost_said || !flight->connected_once)) {
         log_notice("events are shared with the other nodes (group " GROUP_NAME ")");
-        if (flight->lost_said)
+        if (flight->lost_said && flight->connected_once)
             (void)recorder_note_text(flight->config.recorder, EVENT_CLUSTER_REGAINED, NULL, NULL, 0, "Corosync");
         flight->lost_said = false;
         flight->connected_once = true;
     } else if (!connected && !flight->lost_said) {
         log_warning("Corosync: %s; events stay on this node, and membership is not seen, until it is there", why);
-        (void)recorder_note_text(flight->config.recorder, EVENT_CLUSTER_LOST, NULL, NULL, 0, "Corosync");
+        if (flight->connected_once)
+            (void)recorder_note_text(flight->config.recorder, EVENT_CLUSTER_LOST, NULL, NULL, 0, "Corosync");
         flight->lost_said = true;
     }
 }
@@ -341,15 +344,25 @@ static void open_notes(struct flight *flight)
         (void)qb_loop_poll_add(flight->config.loop, QB_LOOP_MED, note_spool_fd(flight->spool), POLLIN, flight, dispatch_notes);
 }
 
+static void say_trouble(struct flight *flight)
+{
+    int trouble = recorder_trouble(flight->config.recorder);
+
+    if (trouble == flight->trouble_said)
+        return;
+    if (trouble < 0)
+        log_warning("the flight recorder can't write below " VIGIL_STATEDIR ": %s; it goes on in memory", strerror(-trouble));
+    else
+        log_notice("the flight recorder writes again");
+    flight->trouble_said = trouble;
+}
+
 static void tick(void *data)
 {
     struct flight *flight = data;
-    int trouble = recorder_trouble(flight->config.recorder);
 
     recorder_tick(flight->config.recorder);
-    if (recorder_trouble(flight->config.recorder) != trouble && recorder_trouble(flight->config.recorder) < 0)
-        log_warning("the flight recorder can't write below " VIGIL_STATEDIR ": %s; it goes on in memory",
-                    strerror(-recorder_trouble(flight->config.recorder)));
+    say_trouble(flight);
     poll_recorder(flight);
     open_notes(flight);
     if (flight->spool)
