@@ -42,8 +42,13 @@ static const char *const discovery_methods[] = { "sendtargets", "static", NULL }
 static const char *const multipath_policies[] = { "auto", "require", "no", NULL };
 /* The types that let every registered path of a node in; the index is a row of reservation_types. */
 static const char *const reservation_names[] = { "none", "write-exclusive-registrants-only", "exclusive-access-registrants-only",
-                                                 "write-exclusive-all-registrants", "exclusive-access-all-registrants", NULL };
+                                                 "write-exclusive-all-registrants", "exclusive-access-all-registrants",
+                                                 /* as fence_vigil_reservation calls them */
+                                                 "WERO", "EARO", "WEAR", "EAAR", NULL };
 static const enum reservation_type reservation_types[] = { RESERVATION_NONE, RESERVATION_WRITE_EXCLUSIVE_REGISTRANTS,
+                                                           RESERVATION_EXCLUSIVE_ACCESS_REGISTRANTS, RESERVATION_WRITE_EXCLUSIVE_ALL,
+                                                           RESERVATION_EXCLUSIVE_ACCESS_ALL,
+                                                           RESERVATION_WRITE_EXCLUSIVE_REGISTRANTS,
                                                            RESERVATION_EXCLUSIVE_ACCESS_REGISTRANTS, RESERVATION_WRITE_EXCLUSIVE_ALL,
                                                            RESERVATION_EXCLUSIVE_ACCESS_ALL };
 

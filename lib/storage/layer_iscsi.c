@@ -47,6 +47,44 @@ static int read_portals(struct volume *volume, struct portals *ret)
     return 0;
 }
 
+static void add_portals(struct portals *portals, const struct iscsi_portal *found, int count)
+{
+    for (int i = 0; i < count && portals->count < ISCSI_PORTALS_MAX; i++) {
+        bool known = false;
+
+        for (int j = 0; j < portals->count; j++)
+            known = known || iscsi_portal_equal(&portals->portal[j], &found[i]);
+        if (!known)
+            portals->portal[portals->count++] = found[i];
+    }
+}
+
+/* The portals that are given, and those that the start was told of by the array. */
+static int read_all_portals(struct volume *volume, struct portals *ret)
+{
+    struct iscsi_portal noted[ISCSI_PORTALS_MAX];
+    int r = read_portals(volume, ret), count;
+
+    if (r < 0 || !volume->state_known)
+        return r;
+    count = iscsi_portals_parse(volume->state.portals, noted);
+    if (count > 0)
+        add_portals(ret, noted, count);
+    return 0;
+}
+
+static void note_portals(struct volume *volume, const struct portals *portals)
+{
+    _cleanup_text_buffer_ struct text_buffer list = { 0 };
+    char portal[160];
+
+    for (int i = 0; i < portals->count; i++)
+        text_buffer_printf(&list, "%s%s", i > 0 ? " " : "", iscsi_portal_format(&portals->portal[i], portal, sizeof(portal)));
+    if (!list.text || text_copy(volume->state.portals, sizeof(volume->state.portals), list.text) < 0)
+        volume->state.portals[0] = '\0';
+    volume_write_note(volume);
+}
+
 static int read_sessions(struct volume *volume, struct iscsi_session sessions[static ISCSI_SESSIONS_MAX])
 {
     int r = iscsi_sessions_read(SYSFS, volume->config->target, sessions);
@@ -89,18 +127,6 @@ static int run_iscsiadm(struct volume *volume, const char *const *argv, struct d
     if (output && result.output.text)
         text_buffer_append(output, result.output.text, result.output.length);
     return 0;
-}
-
-static void add_portals(struct portals *portals, const struct iscsi_portal *found, int count)
-{
-    for (int i = 0; i < count && portals->count < ISCSI_PORTALS_MAX; i++) {
-        bool known = false;
-
-        for (int j = 0; j < portals->count; j++)
-            known = known || iscsi_portal_equal(&portals->portal[j], &found[i]);
-        if (!known)
-            portals->portal[portals->count++] = found[i];
-    }
 }
 
 /* Asks the portals in turn which portals the target has; the first that answers is enough. Keeps what an administrator has set in records that exist. */
@@ -321,17 +347,35 @@ static int prepare_records(struct volume *volume, struct portals *portals)
     return r < 0 ? r : set_authentication(volume, portals);
 }
 
+/* An array that does not answer the question, while a session to it works, is no reason to stay down. */
+static int find_portals(struct volume *volume, struct portals *portals)
+{
+    int working = count_logged_in(volume, portals), r;
+
+    if (working < 0)
+        return working;
+    r = prepare_records(volume, portals);
+    if (r == 0 || working == 0)
+        return r;
+    volume_note(volume, "iSCSI: %s", volume->why.text ? volume->why.text : strerror(-r));
+    text_buffer_free(&volume->why);
+    volume->why = (struct text_buffer){ 0 };
+    return 0;
+}
+
 static int layer_up(struct volume *volume)
 {
     struct portals portals;
     int r = read_portals(volume, &portals);
 
     if (r == 0)
-        r = count_logged_in(volume, &portals);
-    if (r < 0 || r == portals.count)
-        return r < 0 ? r : 0;
-    r = prepare_records(volume, &portals);
-    return r < 0 ? r : log_in(volume, &portals);
+        r = find_portals(volume, &portals);
+    if (r == 0)
+        r = log_in(volume, &portals);
+    if (r < 0)
+        return r;
+    note_portals(volume, &portals);
+    return 0;
 }
 
 /* ---- check ----------------------------------------------------------------------------------------------------------------------------- */
@@ -408,7 +452,7 @@ static int layer_check(struct volume *volume, unsigned int depth _unused_)
 
     if (!volume->mount.mounted)
         return VOLUME_PASSIVE;
-    r = read_portals(volume, &portals);
+    r = read_all_portals(volume, &portals);
     if (r == 0)
         r = judge_sessions(volume, &portals, &missing);
     if (r < 0)

@@ -12,6 +12,8 @@
 
 #include "base/cleanup.h"
 #include "base/number.h"
+#include "storage/device_io.h"
+#include "storage/multipath_map.h"
 #include "storage/reservation.h"
 #include "storage/storage_call.h"
 #include "storage/volume.h"
@@ -343,35 +345,62 @@ struct look_reply {
     enum reservation_type type;
     uint64_t holder;
     unsigned int registered; /* paths of this node */
-    unsigned int alive;      /* paths that work */
 };
 
+/* Registrations are the logical unit's: one path tells of all. */
 static int look(struct reservation_device *device, struct deadline deadline, void *argument, void *answer)
 {
     const struct look_request *request = argument;
     struct look_reply *reply = answer;
-    struct reservation_paths paths = { 0 };
     struct reservation_state state;
     int r = reservation_read(device, deadline, &state);
 
     if (r < 0)
         return r;
-    reply->alive = reservation_identity(device)->paths_alive;
     reply->registered = reservation_state_count(&state, request->key);
     reply->type = state.type;
     reply->holder = state.holder;
-    if (reply->registered == 0 || reply->registered >= reply->alive)
-        return 0;
-    /* A path came back, or joined: only while another one is registered. */
-    r = reservation_join(device, request->key, deadline, &paths);
-    if (r == -RESERVATION_CONFLICT)
-        reply->registered = 0;
-    else if (r == 0)
-        reply->registered = paths.done;
-    return r == -RESERVATION_CONFLICT ? 0 : r;
+    return 0;
 }
 
-static int judge_look(struct volume *volume, size_t index, const struct look_reply *reply, uint64_t key)
+/* A path came back, or joined: registered only while another one is. */
+static int join(struct reservation_device *device, struct deadline deadline, void *argument, void *answer)
+{
+    const struct look_request *request = argument;
+    struct reservation_paths paths = { 0 };
+    int r = reservation_join(device, request->key, deadline, &paths);
+
+    return r < 0 ? r : look(device, deadline, argument, answer);
+}
+
+/* A LUN that is looked at, and by which path. */
+struct look_target {
+    char spec[256];
+    unsigned int alive; /* paths that the kernel would use */
+    bool by_path;       /* spec is one path of the map, which costs less than asking the map */
+};
+
+static int choose_path(struct volume *volume, struct volume_disk *disk, struct look_target *ret)
+{
+    struct multipath_map map;
+    struct block_device path;
+    int r = volume_disk_find(volume, disk);
+
+    *ret = (struct look_target){ .alive = 1 };
+    if (r < 0)
+        return r;
+    (void)text_copy(ret->spec, sizeof(ret->spec), disk->device.path);
+    if (multipath_map_read(disk->device.number, &map) != 1)
+        return 0;
+    ret->alive = (unsigned int)map.active;
+    for (size_t i = 0; i < map.count && !ret->by_path; i++) {
+        ret->by_path = map.paths[i].active && device_from_number(map.paths[i].number, &path) == 0 &&
+                       text_copy(ret->spec, sizeof(ret->spec), path.path) >= 0;
+    }
+    return 0;
+}
+
+static int judge_look(struct volume *volume, size_t index, const struct look_reply *reply, unsigned int alive, uint64_t key)
 {
     char text[RESERVATION_KEY_TEXT_SIZE];
 
@@ -385,25 +414,71 @@ static int judge_look(struct volume *volume, size_t index, const struct look_rep
         return volume_fail(volume, -EKEYREVOKED, "LUN %s: the reservation is of type %s now (holder %s), not %s: taken by somebody else",
                            disk_text(volume, index), reservation_type_names[reply->type], reservation_key_format(reply->holder, text),
                            reservation_type_names[wanted_type(volume)]);
-    if (reply->registered < reply->alive)
-        volume_degrade(volume, "LUN %s: %u of %u working paths are registered", disk_text(volume, index), reply->registered, reply->alive);
+    if (reply->registered < alive)
+        volume_degrade(volume, "LUN %s: %u of %u working paths are registered", disk_text(volume, index), reply->registered, alive);
     return 0;
+}
+
+/* What one path could not tell, the whole map is asked: by the next path, or to register one that came back. */
+static int look_again(struct volume *volume, size_t index, struct look_request *request, struct reservation_answer *answer, struct look_reply *reply,
+                      const struct look_target *target)
+{
+    struct deadline deadline = deadline_within(volume->deadline, volume->config->io_timeout_ms);
+    const char *spec = volume->disks[index].device.path;
+
+    if (answer->error < 0 && target->by_path && answer->error != -RESERVATION_OTHER_DEVICE)
+        (void)reservation_call(spec, look, request, reply, sizeof(*reply), deadline, answer);
+    if (answer->error == 0 && reply->registered > 0 && reply->registered < target->alive)
+        (void)reservation_call(spec, join, request, reply, sizeof(*reply), deadline, answer);
+    if (answer->error == -RESERVATION_CONFLICT) {
+        reply->registered = 0;
+        answer->error = 0;
+    }
+    return answer->error < 0 ? fail_answer(volume, index, answer->error, answer, "reading its reservation") : judge_identity(volume, index, answer);
+}
+
+struct looks {
+    struct look_target target[VOLUME_DISKS_MAX];
+    const char *specs[VOLUME_DISKS_MAX];
+    struct look_reply replies[VOLUME_DISKS_MAX];
+    struct reservation_answer answers[VOLUME_DISKS_MAX];
+};
+
+static int look_at_all(struct volume *volume, struct looks *looks, struct look_request *request)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < volume->disk_count; i++) {
+        r = choose_path(volume, &volume->disks[i], &looks->target[i]);
+        if (r < 0)
+            return volume_fail(volume, r, "LUN %s: %s", disk_text(volume, i), r == -ENODEV ? "gone from this node while it is in use" : storage_error_text(r));
+        looks->specs[i] = looks->target[i].spec;
+    }
+    (void)reservation_call_all(looks->specs, volume->disk_count, look, request, looks->replies, sizeof(looks->replies[0]),
+                               deadline_within(volume->deadline, volume->config->io_timeout_ms / 2), looks->answers);
+    for (size_t i = 0; r == 0 && i < volume->disk_count; i++) {
+        r = look_again(volume, i, request, &looks->answers[i], &looks->replies[i], &looks->target[i]);
+        if (r == 0)
+            r = judge_look(volume, i, &looks->replies[i], looks->target[i].alive, request->key);
+    }
+    return r;
 }
 
 static int layer_check(struct volume *volume, unsigned int depth _unused_)
 {
-    _cleanup_round_ struct round round = { 0 };
+    _cleanup_free_ struct looks *looks = NULL;
     struct look_request request;
     int r;
 
     if (!volume->mount.mounted)
         return VOLUME_PASSIVE;
     r = own_key(volume, &request.key);
-    if (r == 0)
-        r = ask_all(volume, &round, look, &request, sizeof(struct look_reply),
-                    deadline_within(volume->deadline, volume->config->io_timeout_ms), "reading its reservation");
-    for (size_t i = 0; r == 0 && i < volume->disk_count; i++)
-        r = judge_look(volume, i, (struct look_reply *)round.replies + i, request.key);
+    if (r < 0)
+        return r;
+    looks = calloc(1, sizeof(*looks));
+    if (!looks)
+        return fail_out_of_memory(volume);
+    r = look_at_all(volume, looks, &request);
     return r < 0 ? r : VOLUME_PASSIVE;
 }
 

@@ -29,6 +29,8 @@ static int parse_line(char *line, struct volume_state *state)
     *value++ = '\0';
     if (text_equal(line, "asked"))
         return text_copy(state->asked, sizeof(state->asked), value) < 0 ? -EBADMSG : 0;
+    if (text_equal(line, "portals"))
+        return text_copy(state->portals, sizeof(state->portals), value) < 0 ? -EBADMSG : 0;
     r = parse_number(value, &number);
     if (text_equal(line, "mount"))
         state->mount_id = number;
@@ -99,6 +101,8 @@ int volume_state_write(const char *path, const struct volume_state *state)
                        state->asked, state->mount_id, (uint64_t)state->superblock, (uint64_t)state->block, state->detached);
     if (state->key != 0)
         text_buffer_printf(&text, "key %" PRIu64 "\n", state->key);
+    if (state->portals[0] != '\0')
+        text_buffer_printf(&text, "portals %s\n", state->portals);
     for (unsigned int i = 0; i < state->disk_count && i < VOLUME_STATE_DISKS; i++)
         text_buffer_printf(&text, "disk %" PRIu64 "\npaths %u\n", (uint64_t)state->disks[i].number, state->disks[i].paths);
     if (text.failed)

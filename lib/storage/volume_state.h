@@ -17,6 +17,7 @@ struct volume_state {
     dev_t superblock;  /* number of the mounted superblock */
     dev_t block;       /* number of the block device below, or 0 */
     uint64_t key;      /* of this node's registrations, or 0 */
+    char portals[1024]; /* iSCSI portals that the start found and logged in to, blank-separated */
     unsigned int disk_count;
     struct {
         dev_t number;
