@@ -73,13 +73,11 @@ static int find_source(struct volume *volume, struct mount_point *mount)
 static int look(struct volume *volume, bool *ret_other)
 {
     struct mount_point mount;
-    int r = -ENOENT;
+    int r;
 
     *ret_other = false;
-    if (volume->check_only && volume->state_known && volume->state.mount_id < MOUNT_ID_UNIQUE_MINIMUM)
-        r = mount_point_look_noted(volume->directory, volume->state.mount_id, volume->state.superblock, &mount);
-    if (r < 0)
-        r = mount_point_look(volume->directory, volume->deadline, &mount);
+    /* Never mount_point_look_noted(), which asks the file system itself: here that is the server. */
+    r = mount_point_look(volume->directory, volume->deadline, &mount);
     if (r < 0)
         return volume_fail(volume, r, "cannot see what is mounted on %s: %s", volume->directory, storage_error_text(r));
     if (!mount.mounted)

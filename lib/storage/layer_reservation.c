@@ -133,9 +133,9 @@ static int own_key(struct volume *volume, uint64_t *ret)
     return volume->authority->own_key(volume, ret);
 }
 
-/* The keys that are to be preempted: of holders that were fenced. */
+/* The keys that are to be preempted: of nodes that had the volume and were fenced. More nodes than any cluster has. */
 struct victims {
-    uint64_t keys[VOLUME_DISKS_MAX];
+    uint64_t keys[64];
     size_t count;
 };
 
@@ -148,6 +148,13 @@ static bool is_victim(const struct victims *victims, uint64_t key)
     return false;
 }
 
+static void add_victim(struct victims *victims, uint64_t key)
+{
+    if (!is_victim(victims, key) && victims->count < ARRAY_SIZE(victims->keys))
+        victims->keys[victims->count++] = key;
+}
+
+/* Who holds the reservation must have let go of the volume, or be fenced. */
 static int judge_holder(struct volume *volume, size_t index, const struct reservation_state *state, struct victims *victims)
 {
     const struct volume_owner owner = { .key = state->holder };
@@ -158,7 +165,7 @@ static int judge_holder(struct volume *volume, size_t index, const struct reserv
     if (claim < 0)
         return claim;
     if (claim == CLAIM_FENCED) {
-        victims->keys[victims->count++] = state->holder;
+        add_victim(victims, state->holder);
         return 0;
     }
     if (claim == CLAIM_RELEASED && state->type == wanted_type(volume))
@@ -168,20 +175,49 @@ static int judge_holder(struct volume *volume, size_t index, const struct reserv
                        why.length > 0 ? why.text : "not of the type that is wanted here; release it first");
 }
 
-static int judge_all(struct volume *volume, const struct reservation_state *states, uint64_t key, struct victims *victims)
+/* Who is registered besides may write: a node that was fenced by other means than the array may not any more. */
+static int judge_registrant(struct volume *volume, size_t index, uint64_t key, struct victims *victims)
 {
-    for (size_t i = 0; i < volume->disk_count; i++) {
-        const struct reservation_state *state = &states[i];
-        int r;
+    const struct volume_owner owner = { .key = key };
+    _cleanup_text_buffer_ struct text_buffer why = { 0 };
+    char text[RESERVATION_KEY_TEXT_SIZE];
+    int claim = volume->authority ? volume->authority->judge_owner(volume, &owner, &why) : CLAIM_RELEASED;
 
-        /* None, or held by all registrants alike: then no one of them is told by it. */
-        if (state->type == RESERVATION_NONE || state->holder == 0 || state->holder == key || is_victim(victims, state->holder))
+    if (claim == CLAIM_FENCED)
+        add_victim(victims, key);
+    else if (claim == CLAIM_IN_USE)
+        volume_note(volume, "LUN %s: key %s is registered, too, and may write: %s", disk_text(volume, index), reservation_key_format(key, text),
+                    why.text ? why.text : "");
+    return claim < 0 ? claim : 0;
+}
+
+static int judge_state(struct volume *volume, size_t index, const struct reservation_state *state, uint64_t own, struct victims *victims)
+{
+    uint64_t previous = 0;
+    int r = 0;
+
+    /* None, or held by all registrants alike: then no one of them is told by it. */
+    if (state->type != RESERVATION_NONE && state->holder != 0 && state->holder != own && !is_victim(victims, state->holder))
+        r = judge_holder(volume, index, state, victims);
+    for (uint32_t i = 0; r == 0 && i < state->key_count; i++) {
+        uint64_t key = state->keys[i];
+
+        /* A node's key comes once for each of its paths. */
+        if (key == own || key == state->holder || key == previous || is_victim(victims, key))
             continue;
-        r = judge_holder(volume, i, state, victims);
-        if (r < 0)
-            return r;
+        r = judge_registrant(volume, index, key, victims);
+        previous = key;
     }
-    return 0;
+    return r;
+}
+
+static int judge_all(struct volume *volume, const struct reservation_state *states, uint64_t own, struct victims *victims)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < volume->disk_count; i++)
+        r = judge_state(volume, i, &states[i], own, victims);
+    return r;
 }
 
 static int read_state(struct reservation_device *device, struct deadline deadline, void *argument _unused_, void *reply)

@@ -41,7 +41,11 @@ both() {
 
 # Nobody is registered any more.
 clean_up() {
-  vmlab exec n2 'for map in mpatha mpathb; do sg_persist -n -o -I -S 0xfe /dev/mapper/$map; sg_persist -n -o -C -K 0xfe /dev/mapper/$map; done; :'
+  local map
+  for map in mpatha mpathb; do
+    persist n2 $map -o -I -S 0xfe
+    persist n2 $map -o -C -K 0xfe
+  done
 }
 
 # volume NODE ACTION TIMEOUT_MS [PARAMETER=VALUE...] [OCF_...=VALUE...]: as Pacemaker would call it. Sets status, output (with its reason), took.
@@ -91,7 +95,14 @@ wait_for() {
 sessions_are() { [ "$(vmlab exec n1 'grep -lx LOGGED_IN /sys/class/iscsi_session/*/state 2>/dev/null | wc -l')" -eq "$1" ]; }
 paths_are() { [ "$(vmlab exec n1 'dmsetup status mpatha | grep -oE " [0-9]+:[0-9]+ A" | wc -l')" -eq "$1" ]; }
 monitor_gives() { local code=$1; shift; volume n1 monitor 30000 "$@"; [ "$status" -eq "$code" ]; }
-keys_on() { vmlab exec "$1" "sg_persist -n -i -k /dev/mapper/$2" | grep -c "^ *$3\$" || :; }
+# persist NODE MAP ARGUMENTS...: sg_persist over the first path of a map; a map takes no command of its own.
+persist() {
+  local node=$1 map=$2
+  shift 2
+  vmlab exec "$node" "sg_persist -n $* /dev/\$(ls /sys/block/\$(basename \$(readlink -f /dev/mapper/$map))/slaves | head -n 1)"
+}
+
+keys_on() { persist "$1" "$2" -i -k | grep -c "^ *$3\$" || :; }
 
 @test "iSCSI: start discovers, logs in to all portals and waits for the maps" {
   vmlab exec n1 'multipath -F; iscsiadm -m node --logout >/dev/null; iscsiadm -m node -o delete'
@@ -211,7 +222,8 @@ keys_on() { vmlab exec "$1" "sg_persist -n -i -k /dev/mapper/$2" | grep -c "^ *$
   assert [ "$(keys_on n1 mpatha 0xa1)" -eq 2 ]
   run ! vmlab exec n2 'dd if=/dev/zero of=/dev/mapper/mpatha bs=4096 count=1 seek=1000 oflag=direct 2>&1'
   # n2 fences n1 at the array.
-  vmlab exec n2 'sg_persist -n -o -I -S 0xb2 /dev/mapper/mpatha && sg_persist -n -o -A -K 0xb2 -S 0xa1 -T 5 /dev/mapper/mpatha'
+  persist n2 mpatha -o -I -S 0xb2
+  persist n2 mpatha -o -A -K 0xb2 -S 0xa1 -T 5
   volume n1 monitor 30000 "${with[@]}"
   assert_code 1 "registration .* is gone"
   assert [ "$(keys_on n2 mpatha 0xa1)" -eq 0 ]
@@ -237,7 +249,8 @@ keys_on() { vmlab exec "$1" "sg_persist -n -i -k /dev/mapper/$2" | grep -c "^ *$
 
 @test "reservation: a holder that is not known is not preempted unless told" {
   local with=(disks=$lun0 reservation=write-exclusive-registrants-only last_holder=require)
-  vmlab exec n2 'sg_persist -n -o -I -S 0x0012345 /dev/mapper/mpatha && sg_persist -n -o -R -K 0x12345 -T 5 /dev/mapper/mpatha'
+  persist n2 mpatha -o -I -S 0x0012345
+  persist n2 mpatha -o -R -K 0x12345 -T 5
   volume n1 start 60000 "${with[@]}"
   assert_code 1
   assert [ "$(keys_on n2 mpatha 0x12345)" -ge 1 ]
@@ -340,7 +353,7 @@ stop_gives_0() { volume n1 stop 20000 "$@"; [ "$status" -eq 0 ]; }
   wait_for 120 vmlab exec n1 'stonith_admin --reboot=n2 --timeout=60 >/dev/null 2>&1'
   cluster_volume n1 start 100000
   assert_code 0
-  assert [ "$(vmlab exec n1 'sg_persist -n -i -k /dev/mapper/mpatha' | grep -c 00000002)" -eq 0 ]
+  assert [ "$(persist n1 mpatha -i -k | grep -c '00000002$')" -eq 0 ]
   cluster_volume n1 monitor 30000
   assert_code 0
   cluster_volume n1 stop 60000
