@@ -6,13 +6,17 @@
 bats_require_minimum_version 1.5.0
 
 target=iqn.2001-04.com.example:vmlab
+# Each node names its maps by itself: mpatha here is not mpatha there. The array's names are the same.
+uuid0=mpath-360014051ab0001000000000000000000
+map0=/dev/disk/by-id/dm-uuid-$uuid0
+map1=/dev/disk/by-id/dm-uuid-mpath-360014051ab0002000000000000000000
 lun0=WWN=0x60014051ab0001000000000000000000
 lun1=WWN=0x60014051ab0002000000000000000000
 
 setup_file() {
   export VIGIL_BUILD=${VIGIL_BUILD:-$(cd "$BATS_TEST_DIRNAME/../../build" && pwd)}
   export VIGIL_VMLAB=$BATS_FILE_TMPDIR/lab VIGIL_VMLAB_OWNER=$$
-  vmlab up st n1 n2 3>&- && vmlab san 2 96 && vmlab exec n1 "mkfs.ext4 -q -F /dev/mapper/mpatha" &&
+  vmlab up st n1 n2 3>&- && vmlab san 2 96 && vmlab exec n1 "mkfs.ext4 -q -F $map0" &&
     both 'sed -i "s/^[# \t]*system_id_source = .*/\tsystem_id_source = \"uname\"/" /etc/lvm/lvm.conf; mkdir -p /etc/vigil' &&
     vmlab save "$BATS_FILE_TMPDIR/begin" && vmlab down && vmlab restore "$BATS_FILE_TMPDIR/begin"
 }
@@ -41,10 +45,11 @@ both() {
 
 # Nobody is registered any more.
 clean_up() {
-  local map
-  for map in mpatha mpathb; do
-    persist n2 $map -o -I -S 0xfe
-    persist n2 $map -o -C -K 0xfe
+  local lun node=n2
+  [ "$(vmlab power n2)" = on ] || node=n1
+  for lun in 0 1; do
+    persist $node $lun -o -I -S 0xfe
+    persist $node $lun -o -C -K 0xfe
   done
 }
 
@@ -61,7 +66,7 @@ volume() {
   done
   run vmlab exec "$node" -t 120 "begin=\${EPOCHREALTIME/./}
     env OCF_ROOT=/usr/lib/ocf OCF_RA_VERSION_MAJOR=1 OCF_RA_VERSION_MINOR=1 OCF_RESOURCE_INSTANCE=volume OCF_RESKEY_CRM_meta_timeout=$timeout \
-      OCF_RESKEY_CRM_meta_interval=10000 OCF_RESKEY_CRM_meta_name=$action OCF_RESKEY_directory=/srv/data OCF_RESKEY_device=/dev/mapper/mpatha \
+      OCF_RESKEY_CRM_meta_interval=10000 OCF_RESKEY_CRM_meta_name=$action OCF_RESKEY_directory=/srv/data OCF_RESKEY_device=$lun0 \
       OCF_RESKEY_quorum=ignore OCF_RESKEY_reservation_key=$key OCF_RESKEY_device_timeout=30 OCF_RESKEY_io_timeout=5 ${words[*]} \
       timeout -k 1 100 /usr/lib/ocf/resource.d/vigil/san-volume $action 2>&1
     code=\$?
@@ -93,13 +98,14 @@ wait_for() {
 }
 
 sessions_are() { [ "$(vmlab exec n1 'grep -lx LOGGED_IN /sys/class/iscsi_session/*/state 2>/dev/null | wc -l')" -eq "$1" ]; }
-paths_are() { [ "$(vmlab exec n1 'dmsetup status mpatha | grep -oE " [0-9]+:[0-9]+ A" | wc -l')" -eq "$1" ]; }
+paths_are() { [ "$(vmlab exec n1 'dmsetup status -u '$uuid0' | grep -oE " [0-9]+:[0-9]+ A" | wc -l')" -eq "$1" ]; }
 monitor_gives() { local code=$1; shift; volume n1 monitor 30000 "$@"; [ "$status" -eq "$code" ]; }
-# persist NODE MAP ARGUMENTS...: sg_persist over the first path of a map; a map takes no command of its own.
+# persist NODE LUN ARGUMENTS...: sg_persist over the first path of a LUN (0, 1). Once more where it met a unit attention, which tells of what another did.
 persist() {
-  local node=$1 map=$2
+  local node=$1 lun=$2
   shift 2
-  vmlab exec "$node" "sg_persist -n $* /dev/\$(ls /sys/block/\$(basename \$(readlink -f /dev/mapper/$map))/slaves | head -n 1)"
+  vmlab exec "$node" "path=\$(grep -l 'naa.60014051ab000$((lun + 1))' /sys/block/sd*/device/wwid | head -n 1 | cut -d/ -f4)
+    sg_persist -n $* /dev/\$path || sg_persist -n $* /dev/\$path"
 }
 
 keys_on() { persist "$1" "$2" -i -k | grep -c "^ *$3\$" || :; }
@@ -163,33 +169,33 @@ keys_on() { persist "$1" "$2" -i -k | grep -c "^ *$3\$" || :; }
 }
 
 @test "iSCSI: a session that is lost is degraded, comes back by itself, and its path is registered again" {
-  local with=(portals=192.0.2.19 target=$target disks=$lun0 multipath=require paths_required=2 reservation=write-exclusive-registrants-only)
+  local with=(portals=192.0.2.19 "target=$target" "disks=$lun0" multipath=require paths_required=2 reservation=write-exclusive-registrants-only)
   volume n1 start 100000 "${with[@]}"
   assert_code 0
-  assert [ "$(keys_on n1 mpatha 0xa1)" -eq 2 ]
+  assert [ "$(keys_on n1 0 0xa1)" -eq 2 ]
   vmlab exec n1 'iscsiadm -m node -p 192.0.2.83 --logout >/dev/null'
   volume n1 monitor 30000 "${with[@]}"
   assert_code 190 '(192\.0\.2\.83:3260 is missing|1 of 2 paths)'
   wait_for 60 monitor_gives 0 "${with[@]}"
   assert sessions_are 2
-  assert [ "$(keys_on n1 mpatha 0xa1)" -ge 2 ]
+  assert [ "$(keys_on n1 0 0xa1)" -ge 2 ]
   volume n1 stop 30000 "${with[@]}"
   assert_code 0
 }
 
 @test "multipath: one path of two is degraded, none is a failure in time, and a stop then does not wait for ever" {
-  local with=(disks=$lun0 multipath=require paths_required=2)
+  local with=("disks=$lun0" multipath=require paths_required=2)
   volume n1 start 60000 "${with[@]}"
   assert_code 0
-  vmlab exec n1 'dmsetup message mpatha 0 queue_if_no_path; multipathd disablequeueing maps >/dev/null; dmsetup message mpatha 0 queue_if_no_path'
   vmlab link n1 lan1 down
   wait_for 60 paths_are 1
   volume n1 monitor 30000 "${with[@]}"
   assert_code 190 '1 of 2 paths'
   vmlab link n1 lan0 down
   wait_for 60 paths_are 0
-  vmlab exec n1 'dmsetup message mpatha 0 queue_if_no_path; (echo lost >/srv/data/lost) & sleep 0.2'
-  assert vmlab exec n1 'dmsetup table mpatha | grep -q queue_if_no_path'
+  # As an array's multipath.conf may have it: I/O waits for ever.
+  vmlab exec n1 "dmsetup message $map0 0 queue_if_no_path; (echo lost >/srv/data/lost; sync) >/dev/null 2>&1 &"
+  assert vmlab exec n1 "dmsetup table $map0 | grep -q queue_if_no_path"
   volume n1 monitor 30000 "${with[@]}"
   assert_code 1 '(paths|lost|gone)'
   assert [ "$took" -lt 30000 ]
@@ -216,28 +222,28 @@ keys_on() { persist "$1" "$2" -i -k | grep -c "^ *$3\$" || :; }
 }
 
 @test "reservation: a second node is kept out; a preempted one knows at once and does not register again" {
-  local with=(disks=$lun0 multipath=require paths_required=2 reservation=write-exclusive-registrants-only last_holder=ignore)
+  local with=("disks=$lun0" multipath=require paths_required=2 reservation=write-exclusive-registrants-only last_holder=ignore)
   volume n1 start 60000 "${with[@]}"
   assert_code 0
-  assert [ "$(keys_on n1 mpatha 0xa1)" -eq 2 ]
-  run ! vmlab exec n2 'dd if=/dev/zero of=/dev/mapper/mpatha bs=4096 count=1 seek=1000 oflag=direct 2>&1'
+  assert [ "$(keys_on n1 0 0xa1)" -eq 2 ]
+  run ! vmlab exec n2 'dd if=/dev/zero of='$map0' bs=4096 count=1 seek=1000 oflag=direct 2>&1'
   # n2 fences n1 at the array.
-  persist n2 mpatha -o -I -S 0xb2
-  persist n2 mpatha -o -A -K 0xb2 -S 0xa1 -T 5
+  persist n2 0 -o -I -S 0xb2
+  persist n2 0 -o -A -K 0xb2 -S 0xa1 -T 5
   volume n1 monitor 30000 "${with[@]}"
   assert_code 1 "registration .* is gone"
-  assert [ "$(keys_on n2 mpatha 0xa1)" -eq 0 ]
+  assert [ "$(keys_on n2 0 0xa1)" -eq 0 ]
   volume n1 monitor 30000 "${with[@]}"
   assert_code 1
-  assert [ "$(keys_on n2 mpatha 0xa1)" -eq 0 ]
+  assert [ "$(keys_on n2 0 0xa1)" -eq 0 ]
   volume n1 stop 30000 "${with[@]}"
   assert [ "$took" -lt 30000 ]
-  assert [ "$(keys_on n2 mpatha 0xa1)" -eq 0 ]
+  assert [ "$(keys_on n2 0 0xa1)" -eq 0 ]
   vmlab exec n1 '! mountpoint -q /srv/data'
 }
 
 @test "reservation: released by hand is a failure, too" {
-  local with=(disks=$lun0 reservation=write-exclusive-registrants-only last_holder=ignore)
+  local with=("disks=$lun0" reservation=write-exclusive-registrants-only last_holder=ignore)
   volume n1 start 60000 "${with[@]}"
   assert_code 0
   vmlab exec n1 'for d in /dev/sd?; do sg_persist -n -o -L -K 0xa1 -T 5 $d; done 2>/dev/null; :'
@@ -248,25 +254,25 @@ keys_on() { persist "$1" "$2" -i -k | grep -c "^ *$3\$" || :; }
 }
 
 @test "reservation: a holder that is not known is not preempted unless told" {
-  local with=(disks=$lun0 reservation=write-exclusive-registrants-only last_holder=require)
-  persist n2 mpatha -o -I -S 0x0012345
-  persist n2 mpatha -o -R -K 0x12345 -T 5
+  local with=("disks=$lun0" reservation=write-exclusive-registrants-only last_holder=require)
+  persist n2 0 -o -I -S 0x0012345
+  persist n2 0 -o -R -K 0x12345 -T 5
   volume n1 start 60000 "${with[@]}"
   assert_code 1
-  assert [ "$(keys_on n2 mpatha 0x12345)" -ge 1 ]
-  assert [ "$(keys_on n2 mpatha 0xa1)" -eq 0 ]
+  assert [ "$(keys_on n2 0 0x12345)" -ge 1 ]
+  assert [ "$(keys_on n2 0 0xa1)" -eq 0 ]
   volume n1 start 60000 "${with[@]}" last_holder=ignore preempt_unknown=true
   assert_code 0
-  assert [ "$(keys_on n2 mpatha 0x12345)" -eq 0 ]
+  assert [ "$(keys_on n2 0 0x12345)" -eq 0 ]
   volume n1 stop 30000 "${with[@]}" last_holder=ignore release_reservation=true
   assert_code 0
-  assert [ "$(keys_on n2 mpatha 0xa1)" -eq 0 ]
+  assert [ "$(keys_on n2 0 0xa1)" -eq 0 ]
 }
 
 @test "lying devices: no reservations, and a LUN that has changed behind its name" {
   local core=/sys/kernel/config/target/core group=/sys/kernel/config/target/iscsi/$target/tpgt_1
   vmlab exec st "echo 0 >$core/iblock_1/lun1/attrib/emulate_pr"
-  volume n1 start 60000 device=/dev/mapper/mpathb disks=$lun1 reservation=write-exclusive-registrants-only
+  volume n1 start 60000 device=$lun1 disks=$lun1 reservation=write-exclusive-registrants-only
   assert_code 5 'no persistent reservations'
   vmlab exec st "echo 1 >$core/iblock_1/lun1/attrib/emulate_pr"
   # The array maps the first LUN's number to the second one's storage; the kernel of the node still shows the old name.
@@ -275,7 +281,7 @@ keys_on() { persist "$1" "$2" -i -k | grep -c "^ *$3\$" || :; }
   echo "# $output" >&3
   assert [ "$status" -ne 0 ]
   assert grep -qE 'stands|another (device|LUN)|changed' <<<"$output"
-  assert [ "$(keys_on n2 mpathb 0xa1)" -eq 0 ]
+  assert [ "$(keys_on n2 1 0xa1)" -eq 0 ]
   vmlab exec st "rm $group/lun/lun_0/storage && ln -s $core/iblock_0/lun0 $group/lun/lun_0/storage"
   wait_for 60 paths_are 2
 }
@@ -326,8 +332,8 @@ stop_gives_0() { volume n1 stop 20000 "$@"; [ "$status" -eq 0 ]; }
 
 @test "LVM: the group follows the cluster's word: released or fenced, not otherwise" {
 
-  vmlab exec n1 'wipefs -qa /dev/mapper/mpatha; pvcreate -qy /dev/mapper/mpatha /dev/mapper/mpathb && vgcreate -q vgd /dev/mapper/mpatha /dev/mapper/mpathb &&
-    lvcreate -qy -n data -L 120M vgd && mkfs.ext4 -q /dev/vgd/data && vgchange -q -an vgd'
+  vmlab exec n1 "wipefs -qa $map0; pvcreate -qy $map0 $map1 && vgcreate -q vgd $map0 $map1 &&
+    lvcreate -qy -n data -L 120M vgd && mkfs.ext4 -q /dev/vgd/data && vgchange -q -an vgd"
   vmlab cluster
   wait_for 120 vmlab exec n1 'corosync-quorumtool -s | grep -q "Quorate: *Yes" && [ "$(cibadmin -Q --xpath "//node_state" 2>/dev/null | grep -c "join=\"member\"")" = 2 ]'
   cluster_volume n1 start 100000
@@ -353,7 +359,7 @@ stop_gives_0() { volume n1 stop 20000 "$@"; [ "$status" -eq 0 ]; }
   wait_for 120 vmlab exec n1 'stonith_admin --reboot=n2 --timeout=60 >/dev/null 2>&1'
   cluster_volume n1 start 100000
   assert_code 0
-  assert [ "$(persist n1 mpatha -i -k | grep -c '00000002$')" -eq 0 ]
+  assert [ "$(persist n1 0 -i -k | grep -c '00000002$')" -eq 0 ]
   cluster_volume n1 monitor 30000
   assert_code 0
   cluster_volume n1 stop 60000
