@@ -21,7 +21,7 @@ static const struct cloud_provider *const cloud_providers[] = {
 const char *const cloud_names[] = { "auto", "aws", "aliyun", "tencent", "huawei", NULL };
 
 #define LIST_MAXIMUM 10000
-#define DETECT_MS 2500 /* for one metadata service that may not be there at all */
+#define DETECT_MS 1500 /* for one metadata service that may not be there at all */
 
 bool cloud_id_valid(const char *id)
 {
@@ -454,6 +454,12 @@ static bool is_detached(const struct cloud_disk *disk, const char *instance)
            (disk->state == CLOUD_DISK_IN_USE && disk->attachment_count > 0);
 }
 
+/* On its way from whom has it: free in a moment. */
+static bool is_leaving(const struct cloud_disk *disk)
+{
+    return disk->attachment_count == 1 && !disk->multi_attach && disk->attachments[0].state == CLOUD_DETACHING;
+}
+
 static enum aftermath look_after_attach(struct cloud *cloud, const char *id, const char *instance, struct deadline deadline)
 {
     const struct cloud_failure failure = cloud->failure;
@@ -467,6 +473,8 @@ static enum aftermath look_after_attach(struct cloud *cloud, const char *id, con
     attachment = cloud_disk_attachment(&disk, instance);
     if (attachment && (attachment->state == CLOUD_ATTACHING || attachment->state == CLOUD_ATTACHED))
         return AFTERMATH_FULFILLED;
+    if (is_leaving(&disk) && !failure.maybe_done)
+        return AFTERMATH_AGAIN;
     if (disk.state == CLOUD_DISK_ERROR)
         (void)cloud_fail(cloud, CLOUD_WRONG_STATE, "the disk is in state '%s'", disk.state_text);
     else if (!attachment && disk.attachment_count > 0 && !disk.multi_attach)
@@ -558,6 +566,10 @@ int cloud_disk_await(struct cloud *cloud, const char *id, const char *instance, 
             if (ret)
                 *ret = disk;
             r = judge_disk(cloud, &disk, instance, attached);
+        } else if (cloud->failure.error == CLOUD_NOT_FOUND) {
+            /* Right after a change that proves nothing: describes are eventually consistent. */
+            disk = (struct cloud_disk){ .state_text = "not found" };
+            r = 0;
         }
         if (r < 0)
             return r;

@@ -74,6 +74,7 @@ struct cloud {
     struct credentials keys;
     char bucket_path[512];
     char metadata_token[512];   /* of the metadata service's token mode; "" where none was got */
+    struct deadline metadata_token_ends;
 };
 
 /* Fills in cloud->failure and returns the class's -errno. The words become the text as they are. */

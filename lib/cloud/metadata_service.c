@@ -15,6 +15,7 @@
 #define REQUEST_MS 3000
 #define ATTEMPTS 4
 #define ANSWER_BYTES 65536
+#define TOKEN_S 300 /* life of a token; it is used for four fifths of that */
 
 static int fail_by_reply(struct cloud *cloud, const char *path, const struct http_reply *reply)
 {
@@ -97,9 +98,11 @@ int metadata_token(struct cloud *cloud, const char *path, const char *ttl_header
     char *token = NULL;
     int r;
 
-    if (cloud->metadata_token[0])
+    if (cloud->metadata_token[0] && !deadline_passed(cloud->metadata_token_ends))
         return 0;
-    parameters_add(&headers, ttl_header, "%s", "300");
+    cloud->metadata_token[0] = '\0';
+    cloud->metadata_token_ends = deadline_in(TOKEN_S * 800);
+    parameters_add(&headers, ttl_header, "%d", TOKEN_S);
     if (headers.failed)
         return cloud_fail(cloud, CLOUD_NO_MEMORY, "no memory");
     r = send_request(cloud, "PUT", path, &headers, deadline, &token);

@@ -60,8 +60,11 @@ static int fetch_locked(struct cloud *cloud, const char *path, struct deadline d
         credentials_wipe(&cloud->keys);
         return r;
     }
+    /* A role's keys always end: where the service does not say when in a form that is known, they are asked for again soon. */
+    if (cloud->keys.expires == 0)
+        cloud->keys.expires = now + MARGIN_S + 300;
     /* A copy that cannot be written costs the next agent a request, no more. */
-    if (path && cloud->keys.expires > 0)
+    if (path)
         (void)credentials_save(path, &cloud->keys);
     return 0;
 }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck disable=SC2154 # set by common.bash
+# shellcheck disable=SC2154,SC2153 # set by common.bash, by cloudsim.bash
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
+# shellcheck disable=SC2034 # stderr is read by common.bash
 # lib/cloud against the simulator of the clouds, through tests/agents/cloud_call: each operation, each cloud, and servers that mean harm.
 load ../lib/common
 load ../lib/cloudsim
@@ -110,6 +112,20 @@ eventually() {
   done
 }
 
+@test "a disk that is just leaving another instance is waited for" {
+  for cloud in "${clouds[@]}"; do
+    new_world "$cloud"
+    expect "" attach "$DISK" "$second"
+    expect "" await "$DISK" "$second" attached
+    cloudsim settings '{"scale":4}' >/dev/null
+    [ "$cloud" = huawei ] || expect "" detach "$DISK" "$second"
+    # Huawei's detach is followed to its end.
+    [ "$cloud" != huawei ] || { call detach "$DISK" "$second" 2>/dev/null & sleep 0.3; }
+    expect "" attach "$DISK" "$first"
+    expect "attachment=$first" await "$DISK" "$first" attached
+  done
+}
+
 @test "a disk of another zone is told from one that is not there" {
   for cloud in "${clouds[@]}"; do
     new_world "$cloud"
@@ -217,7 +233,7 @@ eventually() {
   for cloud in "${clouds[@]}"; do
     new_world "$cloud"
     expect "power=running" instance "$first"
-    assert_equal "$(stat -c %a "$BATS_TEST_TMPDIR/run/"keys-"$cloud"-* | sort -u)" 600
+    assert_equal "$(stat -c %a "$BATS_TEST_TMPDIR"/run/keys-"$cloud"-* | sort -u)" 600
     assert_equal "$(stat -c %a "$BATS_TEST_TMPDIR/run")" 700
     before=$(cloudsim count/security)
     expect "power=running" instance "$first"
@@ -233,7 +249,7 @@ eventually() {
   for cloud in "${clouds[@]}"; do
     new_world "$cloud"
     expect "power=running" instance "$first"
-    secret=$(sed -n 2p "$BATS_TEST_TMPDIR/run/"keys-"$cloud"-*[0-9a-f])
+    secret=$(sed -n 2p "$BATS_TEST_TMPDIR"/run/keys-"$cloud"-*[0-9a-f])
     assert [ ${#secret} -gt 20 ]
     fault '"kind":"error","status":403,"code":"X","message":"'"$secret"'","count":0' >/dev/null
     run call instance "$first"
@@ -355,6 +371,25 @@ eventually() {
     assert_code 1
     assert_output_has "unreachable"
   done
+}
+
+@test "Aliyun by the older signature, too" {
+  new_world aliyun
+  options=(signature=v1)
+  expect "power=running" instance "$first"
+  expect "" attach "$DISK" "$first"
+  expect "attached" await "$DISK" "$first" attached
+  assert_equal "$(cloudsim log | grep -o 'HMAC-SHA1' | sort -u)" HMAC-SHA1
+}
+
+@test "a proxy is used for the API, never for the metadata service; the environment's is not" {
+  new_world aws
+  options=(proxy=http://127.0.0.1:9)
+  refuse unreachable instance "$first"
+  assert_output_has "metadata=[1-9]"
+  options=()
+  export http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 ALL_PROXY=http://127.0.0.1:9
+  expect "power=running" instance "$first"
 }
 
 @test "a denied call names the permission's trouble, not the thing's" {
