@@ -338,9 +338,10 @@ static enum ocf_code run_action(struct agent_run *run)
 int agent_main(const struct agent *agent, int argc, char *argv[])
 {
     static char log_name[256]; /* the log keeps it */
-    struct agent_run run = { .agent = agent };
+    static struct agent_run run; /* the last resort looks at it until the very end, after this function has returned, too */
     const char *name = argc > 1 ? argv[1] : "";
 
+    run.agent = agent;
     child_reserve_streams();
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGCHLD, SIG_DFL); /* ignored by our caller, the kernel would keep our children's exit codes from us */

@@ -136,7 +136,7 @@ static int address_message(struct cloud *cloud, const struct api_call *call, str
     r = api_find_endpoint(cloud->config.endpoints, call->service, url, sizeof(url));
     if (r == 0) {
         r = cloud->provider->host(cloud, message->service, host, sizeof(host));
-        if (r == 0)
+        if (r >= 0)
             r = text_format(url, sizeof(url), "https://%s", host);
     }
     if (r >= 0)
