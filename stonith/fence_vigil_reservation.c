@@ -25,6 +25,10 @@ enum quorum_rule {
     QUORUM_ALL,
     QUORUM_MAJORITY,
 };
+enum abort_rule {
+    ABORT_REQUIRE,
+    ABORT_AUTO,
+};
 enum foreign_rule {
     FOREIGN_REFUSE,
     FOREIGN_PREEMPT,
@@ -40,6 +44,7 @@ struct agent_config {
     int quorum;
     int foreign;
     int aptpl;
+    int abort;
     const char *ignored[6];
 };
 
@@ -125,6 +130,10 @@ static const struct param params[] = {
       .shortdesc = "Whether the array is to keep registrations over a power loss",
       .longdesc = "Whether the array is asked to keep registrations over a loss of its power (APTPL). auto: where it can. An array without it forgets who was fenced when it "
                   "restarts." },
+    { "abort", PARAM_CHOICE(struct agent_config, abort), .default_value = "require", .choices = NAMES("require", "auto"), .advanced = true,
+      .shortdesc = "Whether what the victim has on its way must be aborted",
+      .longdesc = "Whether the commands that the victim has on their way must be aborted with its registration (PREEMPT AND ABORT). auto: where the device cannot do that, the "
+                  "registration is removed alone, and a write that it had accepted before may still reach the disk." },
     { "key", PARAM_TEXT(struct agent_config, key), .short_option = 'k', .check = check_key, .advanced = true,
       .shortdesc = "Key of the node that the call is about, instead of keys" },
     { "logfile", IGNORED(0), .short_option = 'f', .shortdesc = IGNORED_TEXT },
@@ -420,6 +429,7 @@ static struct reservation_fence_order make_order(const struct session *session, 
         .victim = victim,
         .type = reservation_type_at(config->type),
         .aptpl = choices[config->aptpl],
+        .abort_required = config->abort == ABORT_REQUIRE,
         .preempt_foreign = config->foreign == FOREIGN_PREEMPT,
     };
 }
@@ -446,7 +456,8 @@ static size_t visit_devices(struct fence_run *run, struct reservation_fence_orde
             continue;
         log_warning("%s: %s: %s", session->devices[i], session->reports[i].step ? session->reports[i].step : "opening", failure_text(answer));
         if (!session->first_failure[0])
-            (void)text_format(session->first_failure, sizeof(session->first_failure), "%s: %s", session->devices[i], failure_text(answer));
+            (void)text_format(session->first_failure, sizeof(session->first_failure), "%s: %s: %s", session->devices[i],
+                              session->reports[i].step ? session->reports[i].step : "opening", failure_text(answer));
     }
     return failed;
 }
@@ -483,6 +494,12 @@ static bool is_quorate(const struct agent_config *config, size_t seen, const str
     if (config->quorum == QUORUM_MAJORITY)
         return seen + tally->dead == tally->total && seen > tally->total / 2;
     return seen == tally->total;
+}
+
+/* Whether the devices that answer suffice. Where they do not, nothing is begun: a node that is kept off a part of its disks is off for nobody. */
+static bool can_be_quorate(const struct agent_config *config, const struct tally *tally)
+{
+    return is_quorate(config, tally->total - tally->dead, tally);
 }
 
 /* A node is off where no device that answers lets it write. It is on where one does; for unfencing, where all do. */
@@ -536,7 +553,7 @@ static int agent_power_get(struct fence_run *run, const void *data, enum power_s
     tally = count_devices(session);
     note_evidence(run, victim, &tally);
     *ret = judge(session, config, &tally);
-    if (*ret == POWER_UNKNOWN && tally.dead > 0)
+    if (tally.dead > 0 && (*ret == POWER_UNKNOWN || (text_equal(run->action, "off") && !can_be_quorate(config, &tally))))
         return fence_fail(run, -EIO, "%zu of %zu devices do not tell who may write: %s", tally.dead, tally.total, session->first_failure);
     return 0;
 }
@@ -579,12 +596,23 @@ static int fail_exclude(struct fence_run *run, const struct agent_config *config
                       session->first_failure);
 }
 
+static void tell_not_aborted(struct fence_run *run)
+{
+    const struct session *session = run->session;
+
+    for (size_t i = 0; i < session->device_count; i++) {
+        if (session->reports[i].not_aborted)
+            log_warning("%s: what %s had on its way could not be aborted (abort=auto)", session->devices[i], run->plug);
+    }
+}
+
 static int turn_off(struct fence_run *run, const struct agent_config *config, uint64_t own, uint64_t victim)
 {
     struct reservation_fence_order order = make_order(run->session, config, own, victim);
     size_t failed;
 
     failed = visit_devices(run, &order, reservation_fence_exclude);
+    tell_not_aborted(run);
     record_registrations(run, "preempt", own, victim);
     return failed > 0 ? fail_exclude(run, config, failed) : 0;
 }

@@ -93,21 +93,33 @@ static int register_fencer(struct reservation_device *device, const struct reser
     return -EPERM;
 }
 
+/* Preempts once. What the victim had on its way is aborted; a device that cannot do that may only do without where that was allowed. */
+static int preempt_once(struct reservation_device *device, const struct reservation_fence_order *order, uint64_t key, enum reservation_type type,
+                        struct deadline deadline, struct reservation_fence_report *report)
+{
+    int r = reservation_preempt(device, order->own, key, type, true, deadline);
+
+    report->step = "preempting and aborting";
+    if (r != -RESERVATION_NOT_SUPPORTED || order->abort_required)
+        return r;
+    report->step = "preempting without aborting";
+    r = reservation_preempt(device, order->own, key, type, false, deadline);
+    report->not_aborted |= r == 0;
+    return r;
+}
+
 static int preempt_key(struct reservation_device *device, const struct reservation_fence_order *order, uint64_t key, struct deadline deadline,
                        struct reservation_fence_report *report, struct reservation_state *state)
 {
     /* A type that the victim's reservation has, and that keeps the others out as before, stays; else the one that was ordered. */
     enum reservation_type type = reservation_type_admits_registrants(state->type) ? state->type : order->type;
-    int r;
+    int r = preempt_once(device, order, key, type, deadline, report);
 
-    report->step = "preempting";
-    r = reservation_preempt(device, order->own, key, type, true, deadline);
     /* This nexus, as that of an iSCSI session of our own, is not registered, while others of this node are. */
     if (r == -RESERVATION_CONFLICT && reservation_identity(device)->transport == RESERVATION_ISCSI) {
         r = register_fencer(device, order, deadline, report, state);
-        report->step = "preempting";
         if (r == 0)
-            r = reservation_preempt(device, order->own, key, type, true, deadline);
+            r = preempt_once(device, order, key, type, deadline, report);
     }
     return r;
 }

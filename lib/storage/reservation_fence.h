@@ -25,6 +25,7 @@ struct reservation_fence_order {
     uint64_t victim;           /* to look for, or to keep out; may be own where it is let in */
     enum reservation_type type;
     enum reservation_aptpl aptpl;
+    bool abort_required;       /* where the device cannot abort what is on its way (PREEMPT AND ABORT), it is an error, not a plain PREEMPT */
     bool preempt_foreign;      /* an unknown key that holds the reservation is preempted, too */
 };
 
@@ -42,6 +43,7 @@ struct reservation_fence_report {
     uint64_t holder;                /* at the end; 0: none, or all registrants */
     enum reservation_type type;
     bool foreign_holder;            /* a key that is not this cluster's holds the reservation */
+    bool not_aborted;               /* preempted without aborting */
     bool self_fenced;               /* exclude: this node was registered here and is not any more */
     const char *step;               /* what was being done when it failed; a literal, the same in child and parent */
     struct reservation_paths paths;
