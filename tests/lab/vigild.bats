@@ -215,36 +215,14 @@ hang_disk_set() { lab_rack sh -c "echo $1 > '$LAB/disk/hang/control'"; }
   lab_wait 20 "the application" watcher_settled app n1
 }
 
-# The load: two processes that never rest, on the node that has the resource.
-load_start() {
-  # shellcheck disable=SC2016 # for the node's shell
-  lab_exec n1 sh -c 'for i in 1 2; do (while :; do :; done) & echo $! >> /run/load.pids; done; wait' </dev/null >/dev/null 2>&1 3>&- 4>&- &
-  disown $!
-}
-
-cycle() {
-  local other=n2
-  case $(($1 % 5)) in
-    0) lab_exec n1 crm_resource --resource app --restart ;;
-    1) lab_exec n1 crm_resource --resource app --meta --set-parameter target-role --parameter-value Stopped && lab_exec n1 crm_resource --wait --timeout=30 &&
-       lab_exec n1 crm_resource --resource app --meta --set-parameter target-role --parameter-value Started ;;
-    2) lab_exec n1 crm_resource --resource app --move --node "$other" && lab_exec n1 crm_resource --wait --timeout=30 &&
-       lab_exec n1 crm_resource --resource app --move --node n1 ;;
-    3) lab_exec n1 crm_resource --resource app --set-parameter watch_failures --parameter-value $((3 + $1 % 7)) ;;
-    4) lab_exec n1 crm_attribute --name maintenance-mode --update true && lab_exec n1 crm_attribute --name maintenance-mode --delete ;;
-  esac
-}
-
 @test "planned starts, stops, moves, reloads and maintenance under load: not one is reported" {
   local before i
   before=$(($(watcher_reports n1 app) + $(watcher_reports n2 app)))
-  load_start
+  watcher_load_start n1
   for ((i = 0; i < ${LAB_CYCLES:-30}; i++)); do
-    cycle $i > /dev/null 2>>"$LAB/log/cycles.log"
-    lab_exec n1 crm_resource --wait --timeout=30
+    watcher_cycle $i 8080 || return 1
   done
-  # shellcheck disable=SC2046,SC2016 # numbers, on the node
-  lab_exec n1 sh -c 'kill $(cat /run/load.pids)'
+  watcher_load_stop n1
   lab_wait 30 "the application on n1" watcher_settled app n1
   [ $(($(watcher_reports n1 app) + $(watcher_reports n2 app))) = "$before" ]
 }

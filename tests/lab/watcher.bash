@@ -12,6 +12,9 @@
 #   watcher_reported_ms NODE NAME       when the last one was known to Pacemaker: milliseconds since midnight
 #   watcher_now_ms                      the same clock, now
 #   watcher_settled NAME NODE           NAME runs on NODE, and the cluster has nothing left to do
+#   watcher_load_start NODE, watcher_load_stop NODE    two processes that never rest
+#   watcher_cycle NUMBER PORT           the next planned change of the application "app", which is on n1 before and after: by NUMBER a stop and a start, a
+#                                       move to n2 and back, a reload, maintenance and back, unmanaged and back
 
 watcher_stage() {
   lab_stage "$1" "$2" && make -s -C "$1" tests/lab/answering_app tests/agents/hangfs && install "$1/tests/lab/answering_app" "$2/usr/sbin/answering_app"
@@ -86,4 +89,37 @@ watcher_now_ms() {
 watcher_settled() {
   LAB_EXEC_LIMIT=10 lab_exec n1 crm_resource --wait --timeout=10 >/dev/null 2>&1 &&
     LAB_EXEC_LIMIT=5 lab_exec n1 crm_resource --resource "$1" --locate 2>/dev/null | grep -q "is running on: $2 *$"
+}
+
+watcher_load_start() {
+  # shellcheck disable=SC2016 # for the node's shell
+  LAB_EXEC_LIMIT=0 lab_exec "$1" sh -c 'for i in 1 2; do (while :; do :; done) & echo $! >> /run/load.pids; done; wait' \
+    </dev/null >/dev/null 2>&1 3>&- 4>&- &
+  disown $!
+}
+
+watcher_load_stop() {
+  # shellcheck disable=SC2016 # for the node's shell
+  lab_exec "$1" sh -c 'kill $(cat /run/load.pids); rm /run/load.pids'
+}
+
+watcher_not_registered() { ! watcher_registered "$@"; }
+watcher_says() { grep -q "$2" "/proc/$(lab_node_pid n1)/root/run/vigil/watch/$1"; }
+watcher_answers() { lab_exec n1 answering_app ask "$1" 100; }
+watcher_role() { lab_exec n1 crm_resource --resource app --meta --set-parameter "$1" --parameter-value "$2" >/dev/null 2>>"$LAB/log/cycles.log"; }
+
+watcher_cycle() {
+  local number=$1 port=$2 failures=$((3 + $1 % 90))
+  case $((number % 5)) in
+    0) watcher_role target-role Stopped && lab_wait 30 "a stopped application" watcher_not_registered n1 app &&
+       watcher_role target-role Started && lab_wait 30 "its registration" watcher_registered n1 app && lab_wait 10 "its answer" watcher_answers "$port" ;;
+    1) lab_exec n1 crm_resource --resource app --move --node n2 >/dev/null 2>>"$LAB/log/cycles.log"
+       lab_wait 30 "its registration on n2" watcher_registered n2 app || return 1
+       lab_exec n1 crm_resource --resource app --move --node n1 >/dev/null 2>>"$LAB/log/cycles.log"
+       lab_wait 30 "its registration on n1" watcher_registered n1 app ;;
+    2) lab_exec n1 crm_resource --resource app --set-parameter watch_failures --parameter-value "$failures" >/dev/null 2>>"$LAB/log/cycles.log" &&
+       lab_wait 30 "the reload" watcher_says app "failures=$failures" ;;
+    3) lab_exec n1 crm_attribute --name maintenance-mode --update true >/dev/null && lab_exec n1 crm_attribute --name maintenance-mode --delete >/dev/null ;;
+    4) watcher_role is-managed false && watcher_role is-managed true ;;
+  esac
 }
