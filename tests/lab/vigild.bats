@@ -207,7 +207,7 @@ hang_disk_set() { lab_rack sh -c "echo $1 > '$LAB/disk/hang/control'"; }
   lab_exec n1 rm -rf /run/vigil/watch
   lab_exec n1 crm_resource --resource app --restart
   lab_wait 20 "the application" watcher_settled app n1
-  ! watcher_registered n1 app
+  watcher_not_registered n1 app
   watcher_start n1
   lab_exec n1 pcs resource update app op monitor interval=1s timeout=20s >> "$LAB/log/pcs.log" 2>&1
   lab_wait 10 "its registration by a monitor" watcher_registered n1 app

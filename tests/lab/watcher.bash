@@ -53,8 +53,9 @@ watcher_app() {
     case $1 in monitor=*) interval=${1#*=} ;; *) set+=("$1") ;; esac
     shift
   done
+  [[ " ${set[*]} " == *" watch_interval="* ]] || set+=(watch_interval=0.2)
   lab_exec n1 pcs resource create "$name" ocf:vigil:app "start=answering_app serve $port ${app_start_ms:-50}" type=foreground \
-    "probe=http://127.0.0.1:$port/" watch_interval=0.2 "${set[@]}" op monitor "interval=$interval" timeout=20s --force >> "$LAB/log/pcs.log" 2>&1
+    "probe=http://127.0.0.1:$port/" "${set[@]}" op monitor "interval=$interval" timeout=20s --force >> "$LAB/log/pcs.log" 2>&1
 }
 
 watcher_registered() {

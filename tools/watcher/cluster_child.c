@@ -24,6 +24,8 @@
 #include "tools/watcher/cluster_link.h"
 
 #define CONNECT_AGAIN_MS 1000
+#define CONNECT_EAGERLY 60
+#define CONNECT_SELDOM 10
 #define ANSWER_LIMIT_MS 5000
 #define COMMAND_LIMIT_MS 5000
 #define REFRESH_AFTER_MS 100 /* changes come in groups */
@@ -44,6 +46,7 @@ struct child {
     bool exceptions_known, refresh_planned;
     struct report reports[REPORTS_MAX]; /* under way, oldest first */
     size_t report_count;
+    unsigned int attempts; /* to connect, in a row */
 };
 
 static void send_answer(struct child *child, enum cluster_answer_kind kind, uint64_t id, int result, const char *text)
@@ -272,7 +275,10 @@ static bool on_tick(void *context)
 
     while (waitpid(-1, NULL, WNOHANG) > 0)
         ;
-    if (!controller_connected(child->controller))
+    /* A node without a cluster is asked less often. */
+    if (controller_connected(child->controller))
+        child->attempts = 0;
+    else if (child->attempts++ < CONNECT_EAGERLY || child->attempts % CONNECT_SELDOM == 0)
         connect_now(child);
     while (child->report_count > 0 && deadline_passed(child->reports[0].deadline))
         answer_oldest(child, -ETIMEDOUT);
