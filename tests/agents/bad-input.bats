@@ -20,6 +20,9 @@ needed() {
     vip) echo "ip=192.0.2.10 nic=eth0" ;;
     san-volume) echo "device=/dev/vigil-no-such-device directory=/run/no-such-folder" ;;
     app) echo "start=/bin/true" ;;
+    cloud-disk) echo "cloud=aws region=us-east-1 volume=vol-0123456789abcdef0" ;;
+    cloud-vip) echo "cloud=aws region=us-east-1 address=192.0.2.10" ;;
+    cloud-lb) echo "cloud=aws region=us-east-1 groups=web" ;;
   esac
 }
 

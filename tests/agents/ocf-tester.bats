@@ -2,6 +2,8 @@
 # Every agent passes ocf-tester, the test of the package resource-agents that any agent can be put to. It wants an agent that user
 # nobody can run, so the agents are installed on the node.
 load ../lib/common
+load ../lib/cloudsim
+load ../lib/cloud_agent
 
 setup() {
   node_start
@@ -51,6 +53,16 @@ passes() {
 @test "app passes ocf-tester" {
   node_run sh -c 'printf "#!/bin/sh\nexec sleep 1000\n" >/run/service && chmod 755 /run/service'
   passes app start=/run/service
+}
+
+# The instance of a simulated cloud; every agent takes what it does not know as a parameter for another.
+@test "cloud-disk, cloud-vip and cloud-lb pass ocf-tester" {
+  node_stop
+  cloud_node aws
+  cloud_disk_here
+  passes cloud-disk "volume=$DISK" "${access[@]}"
+  passes cloud-vip address=10.0.0.100 "${access[@]}"
+  passes cloud-lb "groups=$(cloudsim group '{"cloud":"aws"}' | cloudsim_field id)" port=80 responder_port=8099 "${access[@]}"
 }
 
 @test "no agent is left out" {

@@ -139,15 +139,14 @@ configures() {
 }
 
 @test "section 5: the commands that try it are ones that the agents know" {
-    local cloud
+    local cloud line
+    node_start
     for cloud in aws aliyun tencent huawei; do
         # Without a cloud here: it is asked, and can't be.
         run grep -oE '^fence_vigil_cloud .*' "$VIGIL_SOURCE/doc/cloud-$cloud.md"
         assert [ "${#lines[@]}" -eq 2 ]
         for line in "${lines[@]}"; do
-            node_start "n$cloud"
-            run node_run -n "n$cloud" bash -c "timeout 20 $VIGIL_BUILD/stonith/$line --login-timeout=2 --shell-timeout=2"
-            node_stop "n$cloud"
+            run node_run bash -c "timeout 20 $VIGIL_BUILD/stonith/$line --login-timeout=2 --shell-timeout=2"
             echo "$output"
             assert_equal "$status" 1
             refute grep -qE 'usage|no option|not known|unknown' <<<"$output"
