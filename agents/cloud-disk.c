@@ -22,6 +22,8 @@
 #include "cloud/cloud_params.h"
 #include "cloud/disk_note.h"
 #include "cloud/instance_name.h"
+#include "cluster/holder_record.h"
+#include "cluster/membership.h"
 #include "cluster/quorum.h"
 #include "cluster/takeover.h"
 #include "storage/device_io.h"
@@ -32,6 +34,8 @@
 #define QUORUM_LIMIT_MS 5000
 /* Between two reads that have to agree. */
 #define READ_AGAIN_MS 1000
+/* For one question to Pacemaker, which answers at once or is not there. */
+#define RECORD_LIMIT_MS 5000
 #define GIB (UINT64_C(1) << 30)
 
 struct disk_config {
@@ -312,7 +316,7 @@ static enum ocf_code prove_fenced(struct call *call, const struct cloud_attachme
     if (r == 0)
         r = require_quorum(call, &why);
     if (r == 0)
-        r = takeover_gather(node, call->run->deadline, &facts, &why);
+        r = takeover_gather(node, call->run->instance, call->run->deadline, &facts, &why);
     if (r == 0 && facts.history == 1 && !facts.joined)
         facts.powered_off = instance_is_off(call, holder->instance);
     if (r < 0 || takeover_judge(&facts, &why) != 1)
@@ -370,6 +374,46 @@ static enum ocf_code free_disk(struct call *call)
     return OCF_SUCCESS;
 }
 
+/* ---- the cluster's record of who has the disk ----------------------------------------------------------------------------------- */
+
+/* This node's name, where it is one of a cluster. */
+static bool know_own_name(const struct call *call, char *ret, size_t size)
+{
+    struct cluster_view view;
+    const struct cluster_node *own = NULL;
+
+    if (cluster_view_read(&view, deadline_within(call->run->deadline, QUORUM_LIMIT_MS)) == 0)
+        own = cluster_view_node_of_id(&view, view.own_id);
+    return own && own->name[0] && text_copy(ret, size, own->name) > 0;
+}
+
+/* Says in the cluster's configuration that this node takes the disk, and which of its fencings it knows of: whoever wants it next compares that with the history, by the same
+ * clocks. Where that can't be said, the cloud's time of the attachment is what is left. */
+static void record_holder(const struct call *call)
+{
+    char name[CLUSTER_NAME_MAX];
+    int r;
+
+    if (!know_own_name(call, name, sizeof(name)))
+        return;
+    r = holder_record_take(call->run->instance, name, deadline_within(call->run->deadline, RECORD_LIMIT_MS));
+    if (r < 0)
+        log_warning("disk %s: that this node takes it could not be recorded in the cluster: %s", call->config->volume, holder_error_text(r));
+}
+
+static void record_release(const struct call *call)
+{
+    struct holder_record record;
+    char name[CLUSTER_NAME_MAX];
+
+    if (!know_own_name(call, name, sizeof(name)) ||
+        holder_record_read(call->run->instance, deadline_within(call->run->deadline, RECORD_LIMIT_MS), &record) != 1 || !record.held ||
+        !text_equal(record.node, name))
+        return;
+    record.held = false;
+    (void)holder_record_write(call->run->instance, &record, deadline_within(call->run->deadline, RECORD_LIMIT_MS));
+}
+
 /* ---- start ---------------------------------------------------------------------------------------------------------------------- */
 
 /* A detach of an earlier stop that is still under way here. */
@@ -395,6 +439,7 @@ static enum ocf_code attach(struct call *call)
         code = begin_phase(call, DISK_PHASE_ATTACHING);
     if (code != OCF_SUCCESS)
         return code;
+    record_holder(call);
     if (!own_attachment(call) &&
         cloud_disk_attach(call->cloud, volume, call->self.instance, call->config->device_name, call->run->deadline) < 0 &&
         !cloud_failure(call->cloud)->maybe_done)
@@ -744,6 +789,7 @@ static enum ocf_code bring_down(struct call *call, bool here)
         return agent_fail(call->run, OCF_ERR_GENERIC, "disk %s: the cloud has detached it, but this kernel still shows %s: %s", call->config->volume,
                           call->device.device.path, r == -ETIMEDOUT ? "timed out" : strerror(-r));
     forget(call);
+    record_release(call);
     (void)agent_record(call->run->agent->name, call->run->instance, "detach", "%s from %s: seen detached twice%s", call->config->volume, call->self.instance,
                        here ? ", flushed, and gone from the kernel" : "");
     return OCF_SUCCESS;

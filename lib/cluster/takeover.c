@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cluster/holder_record.h"
 #include "cluster/membership.h"
 
 /* Corosync and the fencer answer within milliseconds; while a membership forms, within seconds. */
@@ -22,6 +23,20 @@ static int64_t age_of(const struct takeover_facts *facts)
 static bool time_is_sane(const struct takeover_facts *facts)
 {
     return age_of(facts) >= -(int64_t)facts->tolerance_s;
+}
+
+/* The record's time and the history's are of the same clocks. The storage's own time may only not contradict. */
+static int judge_record(const struct takeover_facts *facts, struct text_buffer *why)
+{
+    bool later = facts->fencing.completed_s > facts->recorded_s &&
+                 (facts->held_since_s == 0 || facts->fencing.completed_s > facts->held_since_s - (int64_t)facts->tolerance_s);
+
+    if (later)
+        text_buffer_printf(why, "%s was fenced (%s) after it took hold, by the cluster's record", facts->node, facts->fencing.action);
+    else
+        text_buffer_printf(why, "by the cluster's record, %s took hold after its last fencing: fence it (stonith_admin --reboot %s), or release it there", facts->node,
+                           facts->node);
+    return later;
 }
 
 static int judge_time(const struct takeover_facts *facts, struct text_buffer *why)
@@ -75,7 +90,7 @@ int takeover_judge(const struct takeover_facts *facts, struct text_buffer *why)
         text_buffer_printf(why, "%s was fenced (%s), and its power was seen off", facts->node, facts->fencing.action);
         return 1;
     }
-    return judge_time(facts, why);
+    return facts->recorded ? judge_record(facts, why) : judge_time(facts, why);
 }
 
 /* ---- what the cluster knows ----------------------------------------------------------------------------------------------------- */
@@ -107,7 +122,22 @@ static int read_membership(const char *name, struct deadline deadline, bool *ret
     }
 }
 
-int takeover_gather(const char *node, struct deadline deadline, struct takeover_facts *facts, struct text_buffer *why)
+/* A record that can't be read is not "no record". */
+static int read_record(const char *resource, struct deadline deadline, struct takeover_facts *facts, struct text_buffer *why)
+{
+    struct holder_record record;
+    int r = holder_record_read(resource, deadline, &record);
+
+    if (r < 0) {
+        text_buffer_printf(why, "the cluster's record of who had it last is not known: %s", holder_error_text(r));
+        return r;
+    }
+    facts->recorded = r == 1 && record.held && text_equal(record.node, facts->node);
+    facts->recorded_s = facts->recorded ? record.fenced_s : 0;
+    return 0;
+}
+
+int takeover_gather(const char *node, const char *resource, struct deadline deadline, struct takeover_facts *facts, struct text_buffer *why)
 {
     struct timespec now;
     int r;
@@ -115,10 +145,9 @@ int takeover_gather(const char *node, struct deadline deadline, struct takeover_
     facts->node = node;
     /* The history first: a node that was never fenced is not waited for. */
     facts->history = fence_history_last(node, deadline_within(deadline, ASK_LIMIT_MS), &facts->fencing);
-    if (facts->history == 1)
-        r = read_membership(node, deadline, &facts->joined, why);
-    else
-        r = 0;
+    r = facts->history == 1 ? read_membership(node, deadline, &facts->joined, why) : 0;
+    if (r == 0 && facts->history == 1 && !facts->joined && resource)
+        r = read_record(resource, deadline_within(deadline, ASK_LIMIT_MS), facts, why);
     (void)clock_gettime(CLOCK_REALTIME, &now);
     facts->now_s = now.tv_sec;
     return r;

@@ -21,20 +21,23 @@ struct takeover_facts {
     int64_t held_since_s;   /* when it took hold, seconds since 1970 by the storage's clock; 0: not told */
     int64_t now_s;          /* this node's wall clock */
     uint64_t tolerance_s;   /* how far two clocks may be apart */
+    bool recorded;          /* the cluster's own record (cluster/holder_record.h) says that this node took hold last, and has not released it */
+    int64_t recorded_s;     /* its last fencing that was known when it did, 0: none. By the clocks of those who fence, like the history */
     uint64_t fresh_s;       /* where no time of taking hold is told: how old the fencing may be */
     bool powered_off;       /* the node was seen without power in two consistent reads, by the one who would have to give it */
 };
 
 /* Judges. Pure. Returns 1 (proven; why says by what) or 0 (not proven; why says what is missing, as the end of a sentence).
  *
- * The history must hold a fencing that succeeded, and the node must not be a member. Beyond that one of these: it was fenced later than it took hold, by more than the
- * clocks may differ; its power was seen off; or, where nobody tells when it took hold, the fencing is so fresh that the node
+ * The history must hold a fencing that succeeded, and the node must not be a member. Beyond that one of these: its power was seen off; by the cluster's record it was
+ * fenced since it took hold (and that fencing is not clearly earlier than the storage's time); without a record, it was fenced later than it took hold, by more than the
+ * clocks may differ; or, where nobody tells when it took hold, the fencing is so fresh that the node
  * cannot have come back, taken hold and been lost again without another one. */
 int takeover_judge(const struct takeover_facts *facts, struct text_buffer *why);
 
-/* Gathers what the cluster knows of the node: membership (waiting as long as Corosync takes to miss a node whose power was just cut) and fencing history. Fills in node, joined,
- * history, fencing and now_s. Returns 0; -ENOENT: the cluster has no node of that name; -EEXIST: it is this very node; -ENOTCONN, -ETIMEDOUT, -errno: not
+/* Gathers what the cluster knows of the node: the record of the resource (NULL: none is asked for), membership (waiting as long as Corosync takes to miss a node whose power was just cut) and fencing history. Fills in node, joined,
+ * history, fencing, recorded, recorded_s and now_s. Returns 0; -ENOENT: the cluster has no node of that name; -EEXIST: it is this very node; -ENOTCONN, -ETIMEDOUT, -errno: not
  * known. why (appended) says what and what to do. */
-int takeover_gather(const char *node, struct deadline deadline, struct takeover_facts *facts, struct text_buffer *why);
+int takeover_gather(const char *node, const char *resource, struct deadline deadline, struct takeover_facts *facts, struct text_buffer *why);
 
 #endif

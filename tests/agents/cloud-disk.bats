@@ -163,6 +163,39 @@ held_by_peer() {
   assert_equal "$(attached_to)" "$own"
 }
 
+@test "the cluster's own record: fenced since, or not" {
+  cloud_node aws
+  cloud_disk_here "\"attached\":\"$peer\",\"age\":3600"
+  fenced 60
+  # The node came back after that fencing and took the disk that was still attached: the cloud's time is older than the fencing all the same.
+  echo "held n2 $(($(date +%s) - 60))" >"$folder/attributes/vigil-holder-test"
+  disk start
+  assert_code 1
+  assert_reason "by the cluster's record, n2 took hold after its last fencing"
+  # The record cannot be read.
+  : >"$folder/no-cib"
+  disk start @timeout=20000
+  assert_code 1
+  assert_reason "record of who had it last is not known"
+  rm "$folder/no-cib"
+  echo "held n2 $(($(date +%s) - 4000))" >"$folder/attributes/vigil-holder-test"
+  disk start
+  assert_code 0
+  assert grep -q '^held n1 0$' "$folder/attributes/vigil-holder-test"
+  disk stop
+  assert_code 0
+  assert grep -q '^released n1 0$' "$folder/attributes/vigil-holder-test"
+}
+
+@test "Tencent: the record is as good as a time" {
+  cloud_node tencent
+  cloud_disk_here "\"attached\":\"$peer\",\"age\":3600"
+  fenced 3600
+  echo "held n2 $(($(date +%s) - 4000))" >"$folder/attributes/vigil-holder-test"
+  disk start
+  assert_code 0
+}
+
 @test "an instance that was fenced and is seen off needs no clock" {
   cloud_node aws
   cloud_disk_here "\"attached\":\"$peer\",\"age\":100"

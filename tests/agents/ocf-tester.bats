@@ -57,8 +57,9 @@ passes() {
 
 # The instance of a simulated cloud; every agent takes what it does not know as a parameter for another.
 @test "cloud-disk, cloud-vip and cloud-lb pass ocf-tester" {
-  node_stop
+  node_stop || :
   cloud_node aws
+  node_install
   cloud_disk_here
   passes cloud-disk "volume=$DISK" "${access[@]}"
   passes cloud-vip address=10.0.0.100 "${access[@]}"

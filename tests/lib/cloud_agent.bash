@@ -29,6 +29,7 @@ cloud_node() {
   api_back
   cluster_says 1 0
   fenced never
+  fake_crm_attribute
   cluster=("@LD_LIBRARY_PATH=$folder/fake" "@PATH=$folder/fake:$PATH")
 }
 
@@ -132,6 +133,21 @@ cs_error_t cmap_iter_next(cmap_handle_t handle, cmap_iter_handle_t iterator, cha
 }
 cs_error_t cmap_iter_finalize(cmap_handle_t handle, cmap_iter_handle_t iterator) { (void)handle; (void)iterator; return CS_OK; }
 CODE
+}
+
+# The cluster's configuration, as far as an attribute of it is asked for: a file for each.
+fake_crm_attribute() {
+  mkdir -p "$folder/attributes"
+  cat >"$folder/fake/crm_attribute" <<PROGRAM
+#!/bin/bash
+tr '\0' '\n' </proc/\$\$/environ >>"$folder/environ"
+[ ! -e "$folder/no-cib" ] || exit 102
+while [ \$# -gt 0 ]; do
+  case \$1 in --name) name=\$2 ;; --update) printf '%s\n' "\$2" >"$folder/attributes/\$name" ;; --query) [ -e "$folder/attributes/\$name" ] || exit 105; cat "$folder/attributes/\$name" ;; esac
+  shift
+done
+PROGRAM
+  chmod +x "$folder/fake/crm_attribute"
 }
 
 fenced() {

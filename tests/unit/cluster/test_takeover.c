@@ -98,6 +98,29 @@ static void test_without_a_time_of_taking_hold(void **state)
     assert_int_equal(judge(facts, "nobody tells"), 0);
 }
 
+static void test_by_the_clusters_record(void **state)
+{
+    struct takeover_facts facts = fenced_after(3600);
+
+    (void)state;
+    facts.recorded = true;
+    facts.recorded_s = facts.fencing.completed_s - 1;
+    assert_int_equal(judge(facts, "by the cluster's record"), 1);
+    /* It came back after that fencing, and took hold without being attached anew. */
+    facts.recorded_s = facts.fencing.completed_s;
+    assert_int_equal(judge(facts, "took hold after its last fencing"), 0);
+    /* Fenced within seconds of the attachment: the record needs no tolerance. */
+    facts = fenced_after(3);
+    facts.recorded = true;
+    assert_int_equal(judge(facts, "by the cluster's record"), 1);
+    facts.held_since_s = 0;
+    assert_int_equal(judge(facts, "by the cluster's record"), 1);
+    /* A record that was not written anew, and a disk that was attached long after the fencing. */
+    facts = fenced_after(-3600);
+    facts.recorded = true;
+    assert_int_equal(judge(facts, "took hold after"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +128,7 @@ int main(void)
         cmocka_unit_test(test_a_member_is_never_robbed),         cmocka_unit_test(test_no_history_is_no_proof),
         cmocka_unit_test(test_a_fencing_of_the_future_proves_nothing), cmocka_unit_test(test_power_off_needs_no_clock),
         cmocka_unit_test(test_without_a_time_of_taking_hold),
+        cmocka_unit_test(test_by_the_clusters_record),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
