@@ -125,6 +125,8 @@ node_main() {
   mkdir /run/overlay/upper /run/overlay/work
   mount -t overlay -o "lowerdir=$existing,upperdir=/run/overlay/upper,workdir=/run/overlay/work" overlay "$existing"
   mkdir -p "$state"
+  # What stands there on this machine is none of the node's.
+  mount -t tmpfs -o mode=755 state "$state"
   ip link set lo up
   : >"$ready"
   set +e
