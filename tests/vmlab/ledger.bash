@@ -31,7 +31,7 @@ ledger_wait() {
   end=$((${EPOCHREALTIME/[.,]/} + seconds * 1000000))
   until "$@"; do
     ((${EPOCHREALTIME/[.,]/} < end)) || { ledger_fail "$what: not within $seconds s"; return 1; }
-    sleep 0.1
+    sleep 0.2
   done
 }
 
@@ -238,8 +238,7 @@ ledger_round_takeover() {
   ledger_mounted "$other" || { ledger_fail "$other answers without the volume"; return 1; }
   case $fault in
   freeze) vmlab thaw "$active" && ledger_late_write "$active" "$before" ;;
-  isolate) "heal_$fault" "$active" && ledger_late_write "$active" 0 ;;
-  paths) heal_paths "$active" ;;
+  isolate | paths) "heal_$fault" "$active" && ledger_forced_write "$active" ;;
   esac
 }
 
@@ -248,6 +247,23 @@ ledger_late_write() {
   ledger_wait 60 "the refusal of a late write of $1" ledger_was_refused "$1" "$2" || return 1
   LEDGER_REFUSED=$(ledger_refusals "$1")
   LEDGER_TEXT+=", $LEDGER_REFUSED commands of $1 refused"
+}
+
+# Cut off from the array, the node has given up its writes before it was let back; whatever else is run there may still write. So a block that
+# nobody uses is written (behind the last whole extent of the volume group), when it reaches the array again.
+ledger_forced_write() {
+  ledger_wait 60 "the array's refusal of a write of $1" ledger_write_is_refused "$1" || return 1
+  LEDGER_REFUSED=$(ledger_refusals "$1")
+  LEDGER_TEXT+=", $LEDGER_REFUSED commands of $1 refused"
+  [ "$LEDGER_REFUSED" -gt 0 ]
+}
+
+# "Invalid exchange" is EBADE, the kernel's word for a reservation conflict.
+ledger_write_is_refused() {
+  vmlab exec "$1" -t 20 "LC_ALL=C dd if=/dev/zero of=/dev/mapper/mpatha bs=4096 seek=$((LEDGER_MEGABYTES * 256 - 1)) count=1 oflag=direct 2>&1" \
+    > "$LEDGER/late-write"
+  ! grep -q ' copied' "$LEDGER/late-write" || { ledger_fail "the array has taken a write of $1, which is fenced"; return 1; }
+  grep -q 'Invalid exchange' "$LEDGER/late-write"
 }
 
 # Both nodes reach the array, not each other: the array decides whose fencing comes first.
