@@ -32,6 +32,7 @@ int credentials_set(struct credentials *keys, const char *access, const char *se
 {
     if (text_empty(access) || text_empty(secret))
         return -ENODATA;
+    token = token ? token : "";
     if (!is_clean(access, sizeof(keys->access)) || !is_clean(secret, sizeof(keys->secret)) ||
         !is_clean(token, sizeof(keys->token)))
         return -EINVAL;
@@ -263,7 +264,7 @@ int credentials_load(const char *path, struct credentials *ret)
     secret = next_line(&cursor);
     token = next_line(&cursor);
     expires = next_line(&cursor);
-    if (!expires || number_parse(expires, 1, INT64_MAX, &moment) < 0 ||
+    if (!access || !secret || !token || !expires || number_parse(expires, 1, INT64_MAX, &moment) < 0 ||
         credentials_set(ret, access, secret, token, moment) < 0)
         r = -ENODATA;
     explicit_bzero(text, length);

@@ -731,7 +731,7 @@ static int find_virtual(struct cloud *cloud, const char *address, struct deadlin
 static int virtual_get(struct cloud *cloud, const struct cloud_address_spec *spec, const char *self, struct deadline deadline,
                        struct cloud_address *ret)
 {
-    struct port virtual, own, holder;
+    struct port virtual = { .id = "" }, own = { .id = "" }, holder = { .id = "" };
     int r = find_virtual(cloud, spec->address, deadline, &virtual);
 
     if (r == 0)
@@ -757,7 +757,7 @@ static int virtual_get(struct cloud *cloud, const struct cloud_address_spec *spe
 static int virtual_assign(struct cloud *cloud, const struct cloud_address_spec *spec, const char *self, bool exclusive,
                           struct deadline deadline)
 {
-    struct port virtual, own, holder;
+    struct port virtual = { .id = "" }, own = { .id = "" }, holder = { .id = "" };
     int r = find_virtual(cloud, spec->address, deadline, &virtual);
 
     if (r == 0)
@@ -776,7 +776,7 @@ static int virtual_assign(struct cloud *cloud, const struct cloud_address_spec *
 
 static int virtual_release(struct cloud *cloud, const struct cloud_address_spec *spec, const char *self, struct deadline deadline)
 {
-    struct port virtual, own;
+    struct port virtual = { .id = "" }, own = { .id = "" };
     int r = find_virtual(cloud, spec->address, deadline, &virtual);
 
     if (r == 0)
@@ -829,7 +829,7 @@ static int change_elastic(struct cloud *cloud, const char *id, const char *port,
 static int elastic_assign(struct cloud *cloud, const struct cloud_address_spec *spec, const char *self,
                           struct deadline deadline)
 {
-    struct port own;
+    struct port own = { .id = "" };
     uint64_t pause = 0;
     int r = find_own_port(cloud, spec, self, deadline, &own);
 
@@ -860,7 +860,7 @@ static int route_entry(struct cloud *cloud, const char *table, const char *desti
     const struct rest rest = { .service = "vpc", .what = "show route table", .method = "GET" };
     _cleanup_document_ struct document document = { 0 };
     const struct document_node *item = NULL;
-    struct port port;
+    struct port port = { .id = "" };
     int r = send_rest(cloud, &rest, deadline, &document, "v1 routetables/%s", table);
 
     if (r == 0)

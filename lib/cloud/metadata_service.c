@@ -141,7 +141,7 @@ int metadata_get_json(struct cloud *cloud, const char *path, const char *token_h
 
     if (r < 0)
         return r;
-    r = document_parse_json(text, strlen(text), ret);
+    r = text ? document_parse_json(text, strlen(text), ret) : -EBADMSG;
     file_wipe_secret(text);
     return r < 0 ? cloud_fail(cloud, CLOUD_MALFORMED, "metadata service %s: the answer is no JSON object", path) : 0;
 }
