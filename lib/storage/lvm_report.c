@@ -30,7 +30,7 @@ static int copy_uuid(const char *field, size_t length, char buffer[static UUID_L
     for (size_t i = 0; i < length; i++) {
         if (field[i] == '-')
             continue;
-        if (used == UUID_LENGTH || !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", field[i]))
+        if (used == UUID_LENGTH || field[i] == '\0' || !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", field[i]))
             return -EBADMSG;
         buffer[used++] = field[i];
     }

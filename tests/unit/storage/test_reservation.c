@@ -5,6 +5,7 @@
 
 #include "base/deadline.h"
 #include "fake_array.h"
+#include "base/file.h"
 #include "storage/reservation_backend.h"
 #include "storage/reservation_guard.h"
 #include "storage/scsi_reservation.h"
@@ -228,6 +229,7 @@ static void test_map_hung_path(void **unused)
     _cleanup_reservation_ struct reservation_device *own = open_map(0, 2);
     struct reservation_state state;
     uint64_t began = deadline_now_ms();
+    _cleanup_close_ int lock_fd = -1;
 
     (void)unused;
     register_all(own, OWN);
@@ -236,6 +238,9 @@ static void test_map_hung_path(void **unused)
     assert_int_equal(reservation_state_count(&state, OWN), 2);
     assert_true(deadline_now_ms() - began < 4000);
     array->hangs[0] = false;
+    /* The thread that hung ends by itself, and gives the path back: the next test would find it in use. */
+    lock_fd = file_lock(VIGIL_RUNDIR "/child/reserve-path-240-0", SOON);
+    assert_true(lock_fd >= 0);
 }
 
 static void test_map_identity(void **unused)
