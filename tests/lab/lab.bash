@@ -5,6 +5,7 @@
 #   lab_stage BUILD FOLDER       lays out the programs of a build tree as the nodes will have them
 #   lab_up NODES [AGENTS]        a lab of NODES nodes (n1, n2 ...) and the host "client", booted; Vigil's agents on each from the
 #                                folder AGENTS, laid out as make install does
+#                                LAB_CLOCKS="n2=1000": that node's monotonic clock is so many seconds ahead.
 #                                With LAB_VIGILD=1 each node runs vigild, too (LAB_VIGILD_PRELOAD: a library loaded into it first)
 #   lab_down                     ends it, and looks that nothing is left
 #   lab_reap                     ends what earlier runs that were killed have left behind
@@ -312,12 +313,13 @@ lab_node_booted() {
 
 # What is run on a node belongs to its control group, so that it ends with the node.
 lab_exec() {
-  local node=$1 pid
+  local node=$1 pid clock=()
   shift
   pid=$(lab_node_pid "$node") || return 1
+  [ ! -e "$LAB/$node.clock" ] || clock=(-T)
   # shellcheck disable=SC2016 # for the shell that is started
   timeout -k 2 "${LAB_EXEC_LIMIT:-120}" bash -c 'echo $$ > "$0/cgroup.procs" && exec nsenter "$@"' "$LAB_GROUP/$node" \
-    -t "$pid" -m -u -i -n -p -C -- env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"
+    -t "$pid" -m -u -i -n -p -C "${clock[@]}" -- env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"
 }
 
 # Signals every process of a node until a look finds none that it has not reached: new ones may be born meanwhile.
@@ -396,6 +398,9 @@ lab_settings() {
 lab_up() {
   local count=$1 agents=${2:-} number
   lab_settings "$count" || return 1
+  for number in ${LAB_CLOCKS:-}; do # NODE=SECONDS
+    echo "${number#*=}" > "$LAB/${number%%=*}.clock"
+  done
   [ -z "${LAB_VIGILD:-}" ] || echo "${LAB_VIGILD_PRELOAD:-}" > "$LAB/vigild"
   lab_group_make && lab_rack_start && lab_volume_make || return 1
   [ -z "$LAB_CLOUD" ] || lab_cloud_start || return 1
