@@ -13,7 +13,6 @@
  */
 #include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -161,11 +160,21 @@ static enum ocf_code begin_phase(struct call *call, enum disk_phase phase)
                                call->config->volume, strerror(-r));
 }
 
+/* Whether the link's name is free for ours: 1 nothing has it, 0 a link to a device has it, -EEXIST something else (a file, a link to one), -errno. */
+static int look_at_link(const char *path)
+{
+    char target[PATH_MAX];
+    ssize_t length = readlink(path, target, sizeof(target) - 1);
+
+    if (length < 0)
+        return errno == ENOENT ? 1 : errno == EINVAL ? -EEXIST : -errno;
+    target[length] = '\0';
+    return text_after(target, "/dev/") ? 0 : -EEXIST;
+}
+
 static void forget(struct call *call)
 {
-    struct stat status;
-
-    if (lstat(call->link, &status) == 0 && S_ISLNK(status.st_mode))
+    if (look_at_link(call->link) == 0)
         (void)unlink(call->link);
     if (call->note_path[0])
         (void)unlink(call->note_path);
@@ -481,11 +490,10 @@ static enum ocf_code await_device(struct call *call)
     return OCF_SUCCESS;
 }
 
-/* Makes or moves the link in one step. Returns 0 or -errno; -EEXIST where something that is no link has its name. */
+/* Makes or moves the link in one step. Returns 0 or -errno; -EEXIST where something that is no link to a device has its name. */
 static int make_link(const struct call *call)
 {
     char temporary[PATH_MAX + 8], folder[PATH_MAX];
-    struct stat status;
     char *slash;
     int r;
 
@@ -497,8 +505,9 @@ static int make_link(const struct call *call)
         if (r < 0)
             return r;
     }
-    if (lstat(call->link, &status) == 0 && !S_ISLNK(status.st_mode))
-        return -EEXIST;
+    r = look_at_link(call->link);
+    if (r < 0)
+        return r;
     (void)text_format(temporary, sizeof(temporary), "%s.new", call->link);
     (void)unlink(temporary);
     if (symlink(call->device.device.path, temporary) < 0 || rename(temporary, call->link) < 0)
@@ -512,7 +521,7 @@ static enum ocf_code present(struct call *call)
 
     if (r < 0)
         return agent_fail(call->run, OCF_ERR_GENERIC, "disk %s: the link %s cannot be made: %s", call->config->volume, call->link,
-                          r == -EEXIST ? "something that is no link has this name; remove it" : strerror(-r));
+                          r == -EEXIST ? "something that is no link to a device has this name; remove it" : strerror(-r));
     call->note.major = major(call->device.device.number);
     call->note.minor = minor(call->device.device.number);
     call->note.sequence = call->device.sequence;

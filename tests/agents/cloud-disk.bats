@@ -363,7 +363,8 @@ assert len(calls) == 1 and calls[0]["InstanceId"] == sys.argv[1] and calls[0]["F
 @test "the instance's role gives the key, and nothing of it is left in the open" {
   cloud_node aws
   cloud_disk_here
-  access=(cloud=aws "endpoints=all=$CLOUDSIM" "metadata_url=$metadata" rate=6000)
+  # Which cloud, which region, which key: all of it by the metadata service.
+  access=("endpoints=all=$CLOUDSIM" "metadata_url=$metadata" rate=6000)
   disk start
   assert_code 0
   disk stop
@@ -606,8 +607,13 @@ has_call() { [ "$(cloudsim faults | grep -c "$1")" -gt 0 ]; }
   node_run bash -c "echo mine >/run/vigil/disk/$DISK"
   disk start
   assert_code 1
-  assert_reason "something that is no link has this name"
+  assert_reason "something that is no link to a device has this name"
   assert_equal "$(node_run cat "/run/vigil/disk/$DISK")" mine
+  # A link that leads to a file is somebody else's.
+  node_run ln -sfn /etc/hostname "/run/vigil/disk/$DISK"
+  disk start
+  assert_code 1
+  assert_reason "no link to a device"
   disk start link=/run/data
   assert_code 0
   assert node_run test -b /run/data
