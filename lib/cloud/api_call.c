@@ -107,7 +107,7 @@ int api_parse_endpoint(const char *url, struct api_message *message)
     return 0;
 }
 
-static void message_free(struct api_message *message)
+void api_message_free(struct api_message *message)
 {
     if (message->query.text)
         explicit_bzero(message->query.text, message->query.length); /* V1 puts a token there */
@@ -152,7 +152,7 @@ static int address_message(struct cloud *cloud, const struct api_call *call, str
     return 0;
 }
 
-static int build_message(struct cloud *cloud, const struct api_call *call, struct api_message *message)
+int api_message_build(struct cloud *cloud, const struct api_call *call, struct api_message *message)
 {
     int r = address_message(cloud, call, message);
 
@@ -325,11 +325,11 @@ static struct http_request request_of(const struct cloud *cloud, const struct ap
 static int send_once(struct cloud *cloud, const struct api_call *call, struct deadline deadline, struct document *ret,
                      bool *ret_sent)
 {
-    _cleanup_(message_free) struct api_message message = { 0 };
+    _cleanup_(api_message_free) struct api_message message = { 0 };
     _cleanup_http_reply_ struct http_reply reply = { 0 };
     _cleanup_free_ char *url = NULL;
     struct http_request request;
-    int r = build_message(cloud, call, &message);
+    int r = api_message_build(cloud, call, &message);
 
     *ret_sent = false;
     if (r < 0)

@@ -50,6 +50,11 @@ struct api_error {
 /* Sends the call and parses the answer into *ret (document_free). Returns 0, or -errno with the handle's failure filled in. */
 int api_call_send(struct cloud *cloud, const struct api_call *call, struct deadline deadline, struct document *ret);
 
+/* The message of a call at this moment, signed with cloud->keys: no I/O. message is zero-initialised, and api_message_free's afterwards. 0 or -errno
+ * with the failure. */
+int api_message_build(struct cloud *cloud, const struct api_call *call, struct api_message *message);
+void api_message_free(struct api_message *message);
+
 /* What the classes of errors allow. Pure. */
 bool api_error_may_repeat(enum cloud_error error, bool changes, bool sent);
 

@@ -197,6 +197,60 @@ static void test_endpoints(void **state)
     assert_int_equal(api_find_endpoint("ec2=http://a", "ec2", url, 4), -EINVAL);
 }
 
+static void check_host(const struct cloud_provider *provider, const char *region, const char *service, const char *wanted)
+{
+    struct cloud cloud = { .provider = provider };
+    char host[200];
+
+    (void)text_copy(cloud.region, sizeof(cloud.region), region);
+    for (const struct cloud_service *row = provider->services; row->name; row++)
+        if (strcmp(row->name, service) == 0) {
+            assert_true(provider->host(&cloud, row, host, sizeof(host)) > 0);
+            assert_string_equal(host, wanted);
+            return;
+        }
+    fail_msg("%s has no service %s", provider->name, service);
+}
+
+static void test_vendor_hosts(void **state)
+{
+    (void)state;
+    check_host(&cloud_aws, "eu-west-1", "ec2", "ec2.eu-west-1.amazonaws.com");
+    check_host(&cloud_aws, "cn-north-1", "elb", "elasticloadbalancing.cn-north-1.amazonaws.com.cn");
+    check_host(&cloud_aliyun, "cn-hangzhou", "ecs", "ecs.cn-hangzhou.aliyuncs.com");
+    check_host(&cloud_aliyun, "cn-hangzhou", "nlb", "nlb.cn-hangzhou.aliyuncs.com");
+    check_host(&cloud_tencent, "ap-guangzhou", "cbs", "cbs.tencentcloudapi.com");
+    check_host(&cloud_huawei, "cn-north-4", "evs", "evs.cn-north-4.myhuaweicloud.com");
+}
+
+/* A message as it leaves, with no endpoint set: to the vendor, signed, and with a Host that fits. */
+static void test_message_to_the_vendor(void **state)
+{
+    static const struct cloud_provider *const providers[] = { &cloud_aws, &cloud_aliyun, &cloud_tencent, &cloud_huawei };
+    static const char *const services[] = { "ec2", "ecs", "cvm", "ecs" };
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        _cleanup_parameters_ struct parameters parameters = { 0 };
+        struct cloud *cloud = calloc(1, sizeof(*cloud));
+        const struct api_call call = { .service = services[i], .action = "X", .method = "POST", .body = i >= 2 ? "{}" : NULL, .parameters = &parameters };
+        struct api_message message = { 0 };
+
+        assert_non_null(cloud);
+        cloud->provider = providers[i];
+        (void)text_copy(cloud->region, sizeof(cloud->region), "r-1");
+        assert_int_equal(credentials_set(&cloud->keys, "access", "secret", "token", 0), 0);
+        assert_int_equal(api_message_build(cloud, &call, &message), 0);
+        assert_non_null(strstr(message.base, parameters_find(&message.headers, "Host")));
+        assert_int_equal(strncmp(message.base, "https://", 8), 0);
+        assert_string_equal(message.path.text, "/");
+        assert_non_null(parameters_find(&message.headers, "Authorization"));
+        assert_null(strstr(parameters_find(&message.headers, "Authorization"), "secret"));
+        api_message_free(&message);
+        free(cloud);
+    }
+}
+
 static void test_config(void **state)
 {
     struct cloud_failure failure;
@@ -409,6 +463,8 @@ int main(void)
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_endpoints),
+        cmocka_unit_test(test_vendor_hosts),
+        cmocka_unit_test(test_message_to_the_vendor),
         cmocka_unit_test(test_config),
         cmocka_unit_test(test_credentials_formats),
         cmocka_unit_test(test_credentials_bad),
