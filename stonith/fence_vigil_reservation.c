@@ -673,6 +673,8 @@ static int fail_admit(struct fence_run *run, const struct agent_config *config, 
     char key[RESERVATION_KEY_TEXT_SIZE];
 
     for (size_t i = 0; i < session->device_count; i++) {
+        if (session->reports[i].self_fenced && session->answers[i].error < 0)
+            return fence_fail(run, -EPERM, "%s: this node was fenced since it was started, and its caches hold data of before: restart it", session->devices[i]);
         if (session->reports[i].foreign_holder && session->answers[i].error < 0)
             return fence_fail(run, -EACCES, "%s is reserved by unknown key %s: see whose it is, or set foreign_holder=preempt", session->devices[i],
                               reservation_key_format(session->reports[i].holder, key));

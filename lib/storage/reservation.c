@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "storage/reservation_backend.h"
+#include "storage/reservation_guard.h"
 
 const char *const reservation_type_names[] = {
     [RESERVATION_NONE] = "none",
@@ -252,6 +253,10 @@ int reservation_unregister(struct reservation_device *device, uint64_t key, stru
     _cleanup_free_ struct reservation_state *state = NULL;
     int r = read_fresh(device, deadline, &state);
 
+    if (r < 0)
+        return r;
+    /* First, or the guard would take what this node does itself for its fencing. */
+    r = reservation_guard_forget(key, &device->identity);
     if (r < 0)
         return r;
     if (reservation_state_count(state, key) > device->identity.paths_alive && reservation_type_admits_registrants(state->type))

@@ -157,7 +157,7 @@ int reservation_reserve(struct reservation_device *device, uint64_t key, enum re
 /* Gives the reservation back; the registration stays. Success where this host does not hold it. */
 int reservation_release(struct reservation_device *device, uint64_t key, enum reservation_type type, struct deadline deadline);
 
-/* Takes this host's registration back on every path; where one of them holds the reservation, that ends with it (SPC-4 5.13.11.2). */
+/* Takes this host's registration back on every path, and the device from the list of guarded devices before; where one of them holds the reservation, that ends with it (SPC-4 5.13.11.2). */
 int reservation_unregister(struct reservation_device *device, uint64_t key, struct deadline deadline);
 
 /* Removes every registration of the victim's key and aborts its commands that are on their way (abort; else they may still end); where the victim held

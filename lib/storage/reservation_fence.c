@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "storage/device_name.h"
+#include "storage/reservation_backend.h"
 #include "storage/reservation_guard.h"
 
 /* Two nodes may reserve, or fence each other's registrations, at the same time: what came in between is looked at again. */
@@ -53,23 +53,6 @@ int reservation_fence_look(struct reservation_device *device, struct deadline de
 
 /* ---- keeping a node out ------------------------------------------------------------------------------------------- */
 
-/* Whether this node registered its key on this device since it was started. A list that cannot be read says yes: it is no proof of the contrary. */
-static bool is_guarded(const struct reservation_device *device, uint64_t key)
-{
-    _cleanup_free_ struct reservation_guarded *list = NULL;
-    const struct reservation_identity *identity = reservation_identity(device);
-    int count = reservation_guarded_read(&list);
-
-    for (int i = 0; i < count; i++) {
-        bool same = text_equal(list[i].device, identity->path) || (list[i].wwid[0] && text_equal(list[i].wwid, identity->wwid)) ||
-                    (list[i].wwid[0] && identity->wwid[0] && device_wwn_equal(list[i].wwid, identity->wwid));
-
-        if (list[i].key == key && same)
-            return true;
-    }
-    return count < 0;
-}
-
 /* Registers this node, to be allowed to preempt. */
 static int register_fencer(struct reservation_device *device, const struct reservation_fence_order *order, struct deadline deadline,
                            struct reservation_fence_report *report, struct reservation_state *state)
@@ -78,7 +61,7 @@ static int register_fencer(struct reservation_device *device, const struct reser
     int r;
 
     report->step = "registering this node";
-    if (before == 0 && is_guarded(device, order->own)) {
+    if (before == 0 && reservation_is_guarded(order->own, reservation_identity(device))) {
         report->self_fenced = true;
         return -EPERM;
     }
@@ -88,7 +71,7 @@ static int register_fencer(struct reservation_device *device, const struct reser
     if (r < 0 || before == 0 || report->own_count > report->paths.done)
         return r;
     /* What was registered before is gone: this node was fenced while it registered. */
-    (void)reservation_unregister(device, order->own, deadline);
+    (void)device->operations->remove(device, order->own, deadline);
     report->self_fenced = true;
     return -EPERM;
 }
@@ -234,6 +217,11 @@ int reservation_fence_admit(struct reservation_device *device, struct deadline d
     if (!state)
         return -ENOMEM;
     r = look(device, order, deadline, report, state);
+    /* It was registered here since it was started, and is not any more: it was fenced, and what it has not written yet is of before. */
+    if (r == 0 && report->own_count == 0 && reservation_is_guarded(order->own, reservation_identity(device))) {
+        report->self_fenced = true;
+        return -EPERM;
+    }
     for (int try = 0; r == 0 && try < RACE_TRIES; try++) {
         r = admit_step(device, order, deadline, report, state);
         if (r == 0)

@@ -44,7 +44,7 @@ struct reservation_fence_report {
     enum reservation_type type;
     bool foreign_holder;            /* a key that is not this cluster's holds the reservation */
     bool not_aborted;               /* preempted without aborting */
-    bool self_fenced;               /* exclude: this node was registered here and is not any more */
+    bool self_fenced;               /* this node was registered here and is not any more */
     const char *step;               /* what was being done when it failed; a literal, the same in child and parent */
     struct reservation_paths paths;
     char before[1024], after[1024]; /* registrations, as reservation_state_format() writes them; "" where not read */
@@ -61,7 +61,8 @@ int reservation_fence_look(struct reservation_device *device, struct deadline de
 int reservation_fence_exclude(struct reservation_device *device, struct deadline deadline, void *argument, void *reply);
 
 /* Lets this node in: registers its key on every path, and sees that a reservation of a type that admits registrants is held. A reservation that an unknown key
- * holds, or of another kind, is refused (-RESERVATION_CONFLICT, foreign_holder) unless preempt_foreign. 0 only where that was read behind it. */
+ * holds, or of another kind, is refused (-RESERVATION_CONFLICT, foreign_holder) unless preempt_foreign. So is a node that was fenced here since it was started (-EPERM,
+ * self_fenced): its caches hold data of before, and only a restart empties them. 0 only where that was read behind it. */
 int reservation_fence_admit(struct reservation_device *device, struct deadline deadline, void *argument, void *reply);
 
 #endif

@@ -146,3 +146,36 @@ enum reservation_guard_verdict reservation_guard_judge(const struct reservation_
         return GUARD_UNKNOWN;
     return reservation_state_count(state, guarded->key) > 0 ? GUARD_KEPT : GUARD_LOST;
 }
+
+/* An entry of the list is about this key on this disk. */
+static bool is_about(const struct reservation_guarded *guarded, uint64_t key, const struct reservation_identity *identity)
+{
+    bool same_name = guarded->wwid[0] && identity->wwid[0] &&
+                     (text_equal(guarded->wwid, identity->wwid) || device_wwn_equal(guarded->wwid, identity->wwid));
+
+    return guarded->key == key && (same_name || text_equal(guarded->device, identity->path));
+}
+
+int reservation_guard_forget(uint64_t key, const struct reservation_identity *identity)
+{
+    _cleanup_free_ struct reservation_guarded *list = NULL;
+    int count = reservation_guarded_read(&list), r = 0;
+
+    for (int i = 0; i < count && r == 0; i++) {
+        if (is_about(&list[i], key, identity))
+            r = reservation_unguard(list[i].owner, list[i].device);
+    }
+    return count < 0 ? count : r;
+}
+
+bool reservation_is_guarded(uint64_t key, const struct reservation_identity *identity)
+{
+    _cleanup_free_ struct reservation_guarded *list = NULL;
+    int count = reservation_guarded_read(&list);
+
+    for (int i = 0; i < count; i++) {
+        if (is_about(&list[i], key, identity))
+            return true;
+    }
+    return count < 0;
+}

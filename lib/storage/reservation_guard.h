@@ -42,4 +42,11 @@ enum reservation_guard_verdict {
 enum reservation_guard_verdict reservation_guard_judge(const struct reservation_guarded *guarded, const struct reservation_answer *answer,
                                                        const struct reservation_state *state);
 
+/* Takes this key on this disk from the list, whoever put it there, for it is about to be unregistered by this node itself. Returns 0 or -errno. */
+int reservation_guard_forget(uint64_t key, const struct reservation_identity *identity);
+
+/* Whether this node registered the key on this disk since it was started, and has not taken it back. A list that cannot be read says yes: it is no proof of the
+ * contrary. */
+bool reservation_is_guarded(uint64_t key, const struct reservation_identity *identity);
+
 #endif

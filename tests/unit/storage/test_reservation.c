@@ -7,6 +7,7 @@
 #include "fake_array.h"
 #include "base/file.h"
 #include "storage/reservation_backend.h"
+#include "storage/reservation_fence.h"
 #include "storage/reservation_guard.h"
 #include "storage/scsi_reservation.h"
 
@@ -350,6 +351,92 @@ static void test_guard_list(void **unused)
     assert_true(list[0].key == VICTIM);
 }
 
+/* ---- fencing on one device ---------------------------------------------------------------------------------------- */
+
+static const uint64_t both_keys[] = { OWN, VICTIM };
+static const struct reservation_cluster cluster = { .name = "", .keys = both_keys, .key_count = 2 };
+
+static struct reservation_fence_order order_for(uint64_t own, uint64_t victim)
+{
+    return (struct reservation_fence_order){ .cluster = &cluster, .own = own, .victim = victim, .type = WERO, .abort_required = true };
+}
+
+static int do_fence(reservation_function function, struct reservation_device *device, uint64_t own, uint64_t victim,
+                    struct reservation_fence_report *report)
+{
+    struct reservation_fence_order order = order_for(own, victim);
+
+    *report = (struct reservation_fence_report){ .victim_count = 0 };
+    return function(device, SOON, &order, report);
+}
+
+static void test_admit_then_exclude(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 2), *victim = open_map(4, 2);
+    struct reservation_fence_report report;
+
+    (void)unused;
+    assert_int_equal(do_fence(reservation_fence_look, own, OWN, VICTIM, &report), 0);
+    assert_int_equal(report.access, ACCESS_OPEN);
+    assert_int_equal(do_fence(reservation_fence_admit, victim, VICTIM, VICTIM, &report), 0);
+    assert_int_equal(do_fence(reservation_fence_admit, own, OWN, OWN, &report), 0);
+    assert_int_equal(report.own_count, 2);
+    array->preempts = 0;
+    assert_int_equal(do_fence(reservation_fence_exclude, own, OWN, VICTIM, &report), 0);
+    assert_int_equal(report.access, ACCESS_EXCLUDED);
+    assert_int_equal(array->preempts, 1);
+    assert_int_equal(array->keys[4] | array->keys[5], 0);
+    assert_true(array->holder == 0 || array->holder == 1);
+    assert_non_null(strstr(report.before, "0x5612345600000002"));
+    assert_null(strstr(report.after, "0x5612345600000002"));
+    assert_int_equal(do_fence(reservation_fence_exclude, own, OWN, OWN, &report), -EINVAL);
+}
+
+static void test_foreign_holder(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_disk(0);
+    struct reservation_fence_order order = order_for(OWN, OWN);
+    struct reservation_fence_report report;
+
+    (void)unused;
+    array->keys[7] = 0xdead;
+    array->holder = 7;
+    array->type = 5;
+    assert_int_equal(do_fence(reservation_fence_admit, own, OWN, OWN, &report), -RESERVATION_CONFLICT);
+    assert_true(report.foreign_holder);
+    assert_int_equal(array->keys[0], 0); /* nothing is left behind */
+    order.preempt_foreign = true;
+    report = (struct reservation_fence_report){ .victim_count = 0 };
+    assert_int_equal(reservation_fence_admit(own, SOON, &order, &report), 0);
+    assert_int_equal(array->keys[7], 0);
+}
+
+/* A node that was fenced neither fences nor is let in again before it is restarted; what it takes back itself is no fencing. */
+static void test_self_fenced(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_disk(0), *victim = open_disk(4);
+    struct reservation_fence_report report;
+
+    (void)unused;
+    (void)text_copy(own->identity.wwid, sizeof(own->identity.wwid), "naa.60014050000000000000000000000001");
+    assert_int_equal(do_fence(reservation_fence_admit, victim, VICTIM, VICTIM, &report), 0);
+    assert_int_equal(do_fence(reservation_fence_admit, own, OWN, OWN, &report), 0);
+    assert_int_equal(reservation_guard("agent", "/dev/fake0", OWN, own->identity.wwid), 0);
+    assert_int_equal(do_fence(reservation_fence_admit, own, OWN, OWN, &report), 0); /* again */
+    array->keys[0] = 0;
+    assert_int_equal(do_fence(reservation_fence_exclude, own, OWN, VICTIM, &report), -EPERM);
+    assert_true(report.self_fenced);
+    assert_int_equal(do_fence(reservation_fence_admit, own, OWN, OWN, &report), -EPERM);
+    assert_true(report.self_fenced);
+    assert_int_equal(array->keys[0], 0);
+    assert_true(array->keys[4] == VICTIM);
+    assert_int_equal(reservation_unregister(own, OWN, SOON), 0);
+    assert_int_equal(do_fence(reservation_fence_admit, own, OWN, OWN, &report), 0);
+}
+
 static int private_folders(void **state)
 {
     (void)state;
@@ -372,6 +459,9 @@ int main(void)
         cmocka_unit_test(test_map_joins_new_path),
         cmocka_unit_test(test_map_join_races_with_fencing),
         cmocka_unit_test(test_unregister_with_dead_path),
+        cmocka_unit_test(test_admit_then_exclude),
+        cmocka_unit_test(test_foreign_holder),
+        cmocka_unit_test(test_self_fenced),
         cmocka_unit_test(test_guard_verdict),
         cmocka_unit_test(test_guard_list),
     };
