@@ -40,12 +40,12 @@ watcher_line() {
 }
 
 watcher_words() {
-    [ "$4" -gt 0 ] && printf '%s ms, p95 %s, most %s (%s)' "$1" "$2" "$3" "$4" || echo "not within $watcher_limit s"
+    [ "$4" -gt 0 ] && printf '%s ms, p95 %s, most %s (%s)' "$1" "$2" "$3" "$4" || echo "not within 25 s"
 }
 
 # --- detection ---
 
-watcher_limit=30
+watcher_limit=25
 
 # When Pacemaker logged the failure of RESOURCE last (our report, or a monitor's bad result), in ms since midnight; and how many there were.
 watcher_failures() {
@@ -120,14 +120,14 @@ watcher_break_mount() {
 
 watcher_break_link() {
     watcher_break our-link "$2" lab_link n1 mgmt down
-    watcher_limit=25 watcher_break stock-link "$1" true
+    watcher_break stock-link "$1" true
     lab_link n1 mgmt up
     lab_exec n1 crm_resource --resource our-link --cleanup >/dev/null 2>&1
 }
 
 watcher_break_hung() {
     watcher_break ours "$2" lab_exec n1 kill -USR1 "$(watcher_pid n1 ours)"
-    watcher_limit=25 watcher_break stock "$1" lab_exec n1 kill -USR1 "$(watcher_stock_pid)"
+    watcher_break stock "$1" lab_exec n1 kill -USR1 "$(watcher_stock_pid)"
     lab_exec n1 kill -KILL "$(watcher_stock_pid)"
 }
 

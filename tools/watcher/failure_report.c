@@ -99,7 +99,8 @@ static void reported(struct watch *watch)
 
     watch->state = WATCH_REPORTED;
     watch->reports++;
-    back_off(watch);
+    if (watch->culprit && watch->culprit->kind->soft)
+        back_off(watch);
     watcher_note(watch->watcher, EVENT_FAILURE_REPORTED, watch->resource, (int64_t)(deadline_now_ms() - seen), "%s",
                  watch->last_failure ? watch->last_failure : "");
 }
