@@ -33,40 +33,46 @@ uint64_t token_bucket_wait(const struct token_bucket *bucket, bool urgent, uint6
     return wait;
 }
 
-static uint64_t read_state(int fd, uint64_t now_ms)
+/* The file has two slots of one line each: the moment at which the bucket is full again, and that until which the cloud is left alone. */
+enum slot { SLOT_FULL, SLOT_PAUSE };
+#define SLOT_BYTES 32
+
+static uint64_t read_slot(int fd, enum slot slot, uint64_t now_ms)
 {
-    char text[32];
-    ssize_t length = pread(fd, text, sizeof(text) - 1, 0);
+    char text[SLOT_BYTES];
+    ssize_t length = pread(fd, text, sizeof(text) - 1, (off_t)slot * SLOT_BYTES);
 
     text[length > 0 ? length : 0] = '\0';
-    text[strcspn(text, "\n")] = '\0';
+    text[strcspn(text, " \n")] = '\0';
     return token_bucket_parse(text, now_ms);
 }
 
-static void write_state(int fd, uint64_t full_at_ms)
+static void write_slot(int fd, enum slot slot, uint64_t moment_ms)
 {
-    char text[32];
-    int length = text_format(text, sizeof(text), "%" PRIu64 "\n", full_at_ms);
+    char text[SLOT_BYTES + 1];
+    int length = text_format(text, sizeof(text), "%-31" PRIu64 "\n", moment_ms);
 
     /* A full disk loses the count and stops nobody. */
-    if (pwrite(fd, text, (size_t)length, 0) == length)
-        (void)!ftruncate(fd, length);
+    (void)!pwrite(fd, text, (size_t)length, (off_t)slot * SLOT_BYTES);
 }
 
 int token_bucket_take(const struct token_bucket *bucket, bool urgent, struct deadline deadline, uint64_t *ret_waited_ms)
 {
     _cleanup_close_ int fd = file_lock(bucket->path, deadline_within(deadline, LOCK_MS));
-    uint64_t now = deadline_now_ms(), full_at, wait;
+    uint64_t now = deadline_now_ms(), full_at, wait, pause;
 
     if (ret_waited_ms)
         *ret_waited_ms = 0;
     if (fd < 0)
         return 0;
-    full_at = read_state(fd, now);
+    full_at = read_slot(fd, SLOT_FULL, now);
+    pause = urgent ? 0 : read_slot(fd, SLOT_PAUSE, now) - now;
     wait = token_bucket_wait(bucket, urgent, now, &full_at);
-    if (wait >= deadline_left_ms(deadline))
+    if (wait < pause)
+        wait = pause;
+    if (wait > 0 && wait >= deadline_left_ms(deadline))
         return -EAGAIN;
-    write_state(fd, full_at);
+    write_slot(fd, SLOT_FULL, full_at);
     (void)close(TAKE_FD(fd));
     if (wait > 0)
         (void)deadline_sleep(deadline, wait);
@@ -78,12 +84,8 @@ int token_bucket_take(const struct token_bucket *bucket, bool urgent, struct dea
 void token_bucket_pause(const struct token_bucket *bucket, uint64_t ms)
 {
     _cleanup_close_ int fd = file_lock(bucket->path, deadline_in(LOCK_MS));
-    uint64_t now = deadline_now_ms(), full_at, step = bucket->rate > 0 ? 60000 / bucket->rate : 0;
-    uint64_t empty = now + step * (bucket->burst - bucket->burst / 4) + ms;
+    uint64_t now = deadline_now_ms();
 
-    if (fd < 0)
-        return;
-    full_at = read_state(fd, now);
-    if (empty > full_at)
-        write_state(fd, empty);
+    if (fd >= 0 && now + ms > read_slot(fd, SLOT_PAUSE, now))
+        write_slot(fd, SLOT_PAUSE, now + ms);
 }

@@ -22,7 +22,7 @@ struct token_bucket {
  * that cannot be locked or written does not stop anybody: 0. *ret_waited_ms (may be NULL) gets the wait. */
 int token_bucket_take(const struct token_bucket *bucket, bool urgent, struct deadline deadline, uint64_t *ret_waited_ms);
 
-/* The cloud has said "too many": nobody on this node sends for so long, but urgent calls. */
+/* The cloud has said "too many": nobody on this node sends for so long (ten minutes at most), but urgent calls. */
 void token_bucket_pause(const struct token_bucket *bucket, uint64_t ms);
 
 /* Pure: the state's text ("full-at-ms"), read at now_ms. One that is not of this form, or lies more than ten minutes ahead, is an empty past: now_ms. */

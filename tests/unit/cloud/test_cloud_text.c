@@ -451,6 +451,11 @@ static void test_bucket_file(void **state)
     assert_int_equal(token_bucket_take(&bucket, true, deadline_in(100), &waited), 0);
     token_bucket_pause(&bucket, 5000);
     assert_int_equal(token_bucket_take(&bucket, false, deadline_in(1000), &waited), -EAGAIN);
+    assert_int_equal(token_bucket_take(&bucket, true, deadline_in(100), &waited), 0); /* a fencing call goes on */
+    token_bucket_pause(&bucket, 1);
+    assert_int_equal(token_bucket_take(&bucket, false, deadline_in(4000), &waited), -EAGAIN); /* a shorter pause shortens nothing */
+    assert_int_equal(file_write(path, 0600, "\377\376garbage\n\n\n\n", 13), 0);
+    assert_int_equal(token_bucket_take(&bucket, false, deadline_in(100), &waited), 0);
     assert_int_equal(token_bucket_take(&(struct token_bucket){ .path = "/nonexistent/x", .rate = 1, .burst = 1 }, false, deadline_in(100), NULL), 0);
 }
 
