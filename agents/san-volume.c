@@ -28,7 +28,8 @@
 
 /* Corosync answers within milliseconds; while it forms a membership, within a few seconds. */
 #define QUORUM_LIMIT_MS 5000
-#define CLUSTER_LIMIT_MS 10000
+/* Of an action's time, in percent, for one question to the cluster: it may just be forming itself anew. */
+#define CLUSTER_SHARE 50
 
 enum quorum_policy { QUORUM_REQUIRE, QUORUM_IGNORE };
 enum last_holder_policy { LAST_HOLDER_AUTO, LAST_HOLDER_REQUIRE, LAST_HOLDER_IGNORE };
@@ -358,7 +359,7 @@ static bool asks_last_holder(const struct call *call)
 
 static struct deadline cluster_deadline(const struct volume *volume)
 {
-    return deadline_within(volume->deadline, CLUSTER_LIMIT_MS);
+    return deadline_share(volume->deadline, CLUSTER_SHARE);
 }
 
 static int read_view(struct call *call)
