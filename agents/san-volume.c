@@ -253,7 +253,7 @@ static const struct param params[] = {
     { "last_holder", PARAM_CHOICE(struct volume_config, last_holder), .choices = last_holder_policies, .default_value = "auto",
       .shortdesc = "whether the node that had the volume last must have released it or been fenced",
       .longdesc = "require: the cluster keeps a record of who has the volume (attribute vigil-holder-RESOURCE), and a start is refused while the node of the record "
-                  "has neither released it nor been fenced since. auto: as require with a reservation or a volume_group, else ignore. ignore: not asked." },
+                  "has neither released it nor been fenced since. auto: as require with a reservation or a volume_group, unless quorum=ignore. ignore: not asked; what bears another node's mark is taken." },
     { "volume_group", PARAM_TEXT(struct volume_config, volume_group), .check = check_lvm_name, .aliases = NAMES("vgname", "volgrpname"),
       .shortdesc = "LVM volume group that is activated on this node alone",
       .longdesc = "It must bear the system ID of a node (global/system_id_source in lvm.conf); a start takes it over. device names the logical volume that is mounted." },
@@ -414,8 +414,12 @@ static int judge_owner(struct volume *volume, const struct volume_owner *owner, 
     const struct cluster_node *node;
     int r;
 
-    if (call->config.last_holder == LAST_HOLDER_IGNORE || (call->config.quorum == QUORUM_IGNORE && !asks_last_holder(call)))
+    if (call->config.last_holder == LAST_HOLDER_IGNORE)
         return owner->key != 0 && call->config.preempt_unknown ? CLAIM_FENCED : CLAIM_RELEASED;
+    if (!asks_last_holder(call)) {
+        text_buffer_printf(why, "with quorum=ignore nobody is asked whether that node was fenced; where you know that it does not use it, set last_holder=ignore");
+        return CLAIM_IN_USE;
+    }
     r = read_view(call);
     if (r < 0)
         return r;

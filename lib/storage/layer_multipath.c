@@ -194,6 +194,14 @@ static int check_disk(struct volume *volume, struct volume_disk *disk)
     return 0;
 }
 
+static bool is_device_mapper(dev_t number)
+{
+    char path[80];
+
+    (void)text_format(path, sizeof(path), "/sys/dev/block/%u:%u/dm", major(number), minor(number));
+    return access(path, F_OK) == 0;
+}
+
 /* A volume whose LUNs nobody named: the one that is mounted, where it is a map. */
 static int check_mounted(struct volume *volume)
 {
@@ -201,7 +209,7 @@ static int check_mounted(struct volume *volume)
     dev_t number = volume->state_known ? volume->state.block : 0;
     int r;
 
-    if (number == 0 || volume->disk_count != 1 || device_from_number(number, &disk->device) < 0)
+    if (number == 0 || volume->disk_count != 1 || !is_device_mapper(number) || device_from_number(number, &disk->device) < 0)
         return 0;
     r = look_at_paths(disk);
     /* Not a map, or none can be told: the device layer judges it. */

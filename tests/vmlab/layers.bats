@@ -176,7 +176,7 @@ keys_on() { persist "$1" "$2" -i -k | grep -c "^ *$3\$" || :; }
   vmlab exec n1 'iscsiadm -m node -p 192.0.2.83 --logout >/dev/null'
   volume n1 monitor 30000 "${with[@]}"
   assert_code 190 '(192\.0\.2\.83:3260 is missing|1 of 2 paths)'
-  wait_for 60 monitor_gives 0 "${with[@]}"
+  wait_for 200 monitor_gives 0 "${with[@]}"
   assert sessions_are 2
   assert [ "$(keys_on n1 0 0xa1)" -ge 2 ]
   volume n1 stop 30000 "${with[@]}"
@@ -188,11 +188,11 @@ keys_on() { persist "$1" "$2" -i -k | grep -c "^ *$3\$" || :; }
   volume n1 start 60000 "${with[@]}"
   assert_code 0
   vmlab link n1 lan1 down
-  wait_for 60 paths_are 1
+  wait_for 200 paths_are 1
   volume n1 monitor 30000 "${with[@]}"
   assert_code 190 '1 of 2 paths'
   vmlab link n1 lan0 down
-  wait_for 60 paths_are 0
+  wait_for 200 paths_are 0
   # As an array's multipath.conf may have it: I/O waits for ever.
   vmlab exec n1 "dmsetup message $map0 0 queue_if_no_path; (echo lost >/srv/data/lost; sync) >/dev/null 2>&1 &"
   assert vmlab exec n1 "dmsetup table $map0 | grep -q queue_if_no_path"
@@ -205,16 +205,16 @@ keys_on() { persist "$1" "$2" -i -k | grep -c "^ *$3\$" || :; }
   assert [ "$(vmlab exec n1 'ps axo stat,args | grep -c "^D.*san-volume"; :')" -le 1 ]
   vmlab link n1 lan0 up
   vmlab link n1 lan1 up
-  wait_for 90 paths_are 2
+  wait_for 300 paths_are 2
 }
 
 @test "multipath: fewer paths than a start demands, and a LUN that is not there" {
   vmlab link n1 lan1 down
-  wait_for 60 paths_are 1
+  wait_for 200 paths_are 1
   volume n1 start 30000 disks=$lun0 multipath=require paths_required=2 device_timeout=3
   assert_code 1 '1 working paths of 2, 2 are demanded'
   vmlab link n1 lan1 up
-  wait_for 90 paths_are 2
+  wait_for 300 paths_are 2
   volume n1 start 30000 disks=WWN=0x60014051ab00ff000000000000000000 device_timeout=2
   assert_code 5 'is not on this node'
   volume n1 monitor 30000 disks=WWN=0x60014051ab00ff000000000000000000 OCF_RESKEY_CRM_meta_interval=0
@@ -283,7 +283,7 @@ keys_on() { persist "$1" "$2" -i -k | grep -c "^ *$3\$" || :; }
   assert grep -qE 'stands|another (device|LUN)|changed' <<<"$output"
   assert [ "$(keys_on n2 1 0xa1)" -eq 0 ]
   vmlab exec st "rm $group/lun/lun_0/storage && ln -s $core/iblock_0/lun0 $group/lun/lun_0/storage"
-  wait_for 60 paths_are 2
+  wait_for 200 paths_are 2
 }
 
 @test "NFS: versions 3 and 4; a server that hangs is a verdict in time, and a stop that ends in time" {
@@ -335,7 +335,7 @@ stop_gives_0() { volume n1 stop 20000 "$@"; [ "$status" -eq 0 ]; }
   vmlab exec n1 "wipefs -qa $map0; pvcreate -qy $map0 $map1 && vgcreate -q vgd $map0 $map1 &&
     lvcreate -qy -n data -L 120M vgd && mkfs.ext4 -q /dev/vgd/data && vgchange -q -an vgd"
   vmlab cluster
-  wait_for 120 vmlab exec n1 'corosync-quorumtool -s | grep -q "Quorate: *Yes" && [ "$(cibadmin -Q --xpath "//node_state" 2>/dev/null | grep -c "join=\"member\"")" = 2 ]'
+  wait_for 400 vmlab exec n1 'corosync-quorumtool -s | grep -q "Quorate: *Yes" && [ "$(cibadmin -Q --xpath "//node_state" 2>/dev/null | grep -c "join=\"member\"")" = 2 ]'
   cluster_volume n1 start 100000
   assert_code 0
   assert [ "$(vmlab exec n1 'vgs --noheadings -o autoactivation vgd' | tr -d ' ')" = "" ]
@@ -356,7 +356,7 @@ stop_gives_0() { volume n1 stop 20000 "$@"; [ "$status" -eq 0 ]; }
   vmlab kill n2
   cluster_volume n1 start 30000
   assert_code 1
-  wait_for 120 vmlab exec n1 'stonith_admin --reboot=n2 --timeout=60 >/dev/null 2>&1'
+  wait_for 400 vmlab exec n1 'stonith_admin --reboot=n2 --timeout=60 >/dev/null 2>&1'
   cluster_volume n1 start 100000
   assert_code 0
   assert [ "$(persist n1 0 -i -k | grep -c '00000002$')" -eq 0 ]

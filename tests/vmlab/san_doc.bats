@@ -60,8 +60,8 @@ runs_on() {
     give_systemctl $node
     on_machine $node "each node"
   done
-  wait_until 90 vmlab exec n1 '[ -e /dev/disk/by-id/wwn-0x60014051ab0002000000000000000000 ] && [ "$(dmsetup ls --target multipath | wc -l)" -eq 2 ]'
-  wait_until 90 vmlab exec n2 '[ "$(dmsetup ls --target multipath | wc -l)" -eq 2 ]'
+  wait_until 300 vmlab exec n1 '[ -e /dev/disk/by-id/wwn-0x60014051ab0002000000000000000000 ] && [ "$(dmsetup ls --target multipath | wc -l)" -eq 2 ]'
+  wait_until 300 vmlab exec n2 '[ "$(dmsetup ls --target multipath | wc -l)" -eq 2 ]'
   on_machine n1 look
 }
 
@@ -77,7 +77,7 @@ runs_on() {
   echo '<!-- none yet -->' >"$BATS_TEST_TMPDIR/none"
   vmlab cluster "$BATS_TEST_TMPDIR/none"
   for node in n1 n2; do vmlab exec $node 'mkdir -p /etc/vigil; umask 077; echo lab-Secret-1 >/etc/vigil/bmc-password'; done
-  wait_until 120 in_cluster
+  wait_until 400 in_cluster
   vmlab exec n1 'cibadmin --query' >"$cib"
   node_start
   node_install
@@ -90,7 +90,7 @@ runs_on() {
   done < <(commands pcs)
   vmlab put n1 "$cib" /tmp/cib.xml
   vmlab exec n1 'cibadmin --replace --xml-file /tmp/cib.xml'
-  wait_until 180 runs_on n1
+  wait_until 500 runs_on n1
   run on_machine n1 status
   echo "$output"
   assert [ "$status" -eq 0 ]
@@ -102,7 +102,7 @@ runs_on() {
 
 @test "moving it" {
   on_machine n1 move
-  wait_until 180 runs_on n2
+  wait_until 500 runs_on n2
   refute runs_on n1
   assert vmlab exec n2 'crm_attribute -t crm_config -n vigil-holder-data -G -q | grep -q "held n2"'
 }
@@ -110,7 +110,7 @@ runs_on() {
 @test "a power cut: the other node takes over, and the array has forgotten the lost one" {
   vmlab exec n2 'echo written >/srv/data/file; sync'
   vmlab kill n2
-  wait_until 240 runs_on n1
+  wait_until 500 runs_on n1
   assert [ "$(vmlab exec n1 'cat /srv/data/file')" = written ]
   assert vmlab exec n1 'crm_attribute -t crm_config -n vigil-holder-data -G -q | grep -q "held n1"'
 }
