@@ -163,6 +163,14 @@ static enum ocf_code fail_cloud(struct call *call, const char *doing)
     return agent_fail(call->run, OCF_ERR_GENERIC, "%s %s: %s: %s", kind_name(call->spec.kind), call->config->address, doing, failure->text);
 }
 
+/* A look that failed: by the cloud, or by the time between two reads. */
+static enum ocf_code fail_look(struct call *call, int error)
+{
+    if (error == -ETIMEDOUT && cloud_failure(call->cloud)->error != CLOUD_TIMED_OUT)
+        return agent_fail(call->run, OCF_ERR_GENERIC, "%s %s: timed out before two reads agreed on who has it", kind_name(call->spec.kind), call->config->address);
+    return fail_cloud(call, "whether it is at this instance cannot be told");
+}
+
 static enum ocf_code reach_cloud(struct call *call, bool urgent)
 {
     const struct vip_config *config = call->config;
@@ -329,15 +337,15 @@ static int await(struct call *call, int wanted)
 static enum ocf_code fail_await(struct call *call, int error, const char *wanted)
 {
     if (error != -ETIMEDOUT)
-        return fail_cloud(call, "it could not be looked at");
-    return agent_fail(call->run, OCF_ERR_GENERIC, "%s %s: the change was accepted, but it was not seen %s this instance in time (it is with %s): look at it in the cloud's "
+        return fail_look(call, error);
+    return agent_fail(call->run, OCF_ERR_GENERIC, "%s %s: the change was sent, but it was not seen %s this instance in time (it is with %s): look at it in the cloud's "
                       "console", kind_name(call->spec.kind), call->config->address, wanted,
                       call->address.instance[0] ? call->address.instance : call->address.interface[0] ? call->address.interface : "nobody");
 }
 
 static enum ocf_code assign(struct call *call)
 {
-    const struct cloud_failure *failure = cloud_failure(call->cloud);
+    const struct cloud_failure *failure;
     int r = cloud_address_assign(call->cloud, &call->spec, call->self.instance, call->run->deadline);
 
     failure = cloud_failure(call->cloud);
@@ -360,7 +368,7 @@ static enum ocf_code vip_start(struct agent_run *run, const void *config)
         return code;
     r = look_twice(&call);
     if (r < 0 && r != -ESTALE)
-        return fail_cloud(&call, "it cannot be looked at");
+        return fail_look(&call, r);
     (void)text_copy(before, sizeof(before), call.address.instance);
     if (r != 1)
         code = assign(&call);
@@ -388,7 +396,7 @@ static enum ocf_code vip_stop(struct agent_run *run, const void *config)
     if (r == 0)
         return OCF_SUCCESS;
     if (r < 0 && r != -ESTALE)
-        return fail_cloud(&call, "whether it is at this instance cannot be told");
+        return fail_look(&call, r);
     r = cloud_address_release(call.cloud, &call.spec, call.self.instance, run->deadline);
     if (r < 0 && !cloud_failure(call.cloud)->maybe_done && cloud_failure(call.cloud)->error != CLOUD_ALREADY)
         return fail_cloud(&call, "it cannot be taken from this instance");
@@ -417,7 +425,7 @@ static enum ocf_code ask(struct call *call)
         return agent_fail(call->run, OCF_ERR_GENERIC, "%s %s: the cloud and this instance's metadata service do not agree on who has it", kind_name(call->spec.kind),
                           call->config->address);
     if (r < 0)
-        return fail_cloud(call, "whether it is at this instance cannot be told");
+        return fail_look(call, r);
     if (call->run->probe)
         return OCF_NOT_RUNNING;
     return agent_fail(call->run, OCF_NOT_RUNNING, "%s %s is not at this instance any more, but with %s: somebody moved it", kind_name(call->spec.kind),
