@@ -132,10 +132,11 @@ show_at_lun1() {
 }
 
 @test "a map whose paths lead to another LUN is refused: the name is read from the disk each time" {
+  local seen said
   both_on
   show_at_lun1 0
-  reservation n1 status n2
-  local seen=$status said=$output
+  run vmlab exec n1 -t 120 "fence_vigil_reservation --action=status --plug=n2 --devices=$map1 --keys=$keys --shell-timeout=30"
+  seen=$status said=$output
   run vmlab exec n1 'vigil-storage-guard check --timeout=30s'
   show_at_lun1 1
   [ "$seen" -eq 1 ]
