@@ -118,7 +118,7 @@ emulators() {
 
 @test "two labs run side by side, and one ends with its owner" {
   local owner
-  sleep 1000 3>&- &
+  sleep infinity 3>&- &
   owner=$!
   VIGIL_VMLAB=$BATS_TEST_TMPDIR/second VIGIL_VMLAB_OWNER=$owner vmlab up n1 3>&-
   vmlab exec n1 'touch /tmp/first'
