@@ -30,9 +30,9 @@ bool cloud_id_valid(const char *id)
     if (length == 0 || length >= CLOUD_ID_SIZE)
         return false;
     for (const char *c = id; *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr("-_.:/", *c))
+        if (!isalnum((unsigned char)*c) && !strchr("-_.:", *c))
             return false;
-    return true;
+    return !strstr(id, ".."); /* ids are put into paths */
 }
 
 /* ---- configuration ---------------------------------------------------------------------------------------------- */
@@ -312,7 +312,7 @@ static int unsupported(struct cloud *cloud, const char *what)
 
 static int invalid_id(struct cloud *cloud, const char *what, const char *id)
 {
-    return cloud_fail(cloud, CLOUD_INVALID, "%s id '%.60s' is malformed: letters, digits and -_.:/ only", what, id ? id : "");
+    return cloud_fail(cloud, CLOUD_INVALID, "%s id '%.60s' is malformed: letters, digits and -_.: only", what, id ? id : "");
 }
 
 int cloud_check(struct cloud *cloud, struct deadline deadline)

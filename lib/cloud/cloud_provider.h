@@ -89,7 +89,7 @@ int cloud_malformed(struct cloud *cloud, const char *what);
 /* The region is known, or the metadata service says it. */
 int cloud_need_region(struct cloud *cloud, struct deadline deadline);
 
-/* True for an id as the clouds make them: letters, digits and -_.:/ , not empty, at most 127 long. */
+/* True for an id as the clouds make them: letters, digits and -_.: without "..", not empty, at most 127 long. */
 bool cloud_id_valid(const char *id);
 
 /* Sleeps before the next look at something that changes: *pause_ms (0 at first) grows from 300 ms to 3 s. -ETIMEDOUT with the failure `what` when the

@@ -272,6 +272,8 @@ static void test_config(void **state)
     assert_false(cloud_id_valid(NULL));
     assert_false(cloud_id_valid("a b"));
     assert_false(cloud_id_valid("a\"b"));
+    assert_false(cloud_id_valid("a/../b"));
+    assert_false(cloud_id_valid("a..b"));
     assert_true(cloud_id_valid("i-0123"));
 }
 
