@@ -5,7 +5,7 @@
 #   measured ITEM [::: ITEM]...     runs the items (see measure.c) and keeps their figures by name; MEASURE_OPTIONS go in front
 #   report_title TEXT COLUMNS       begins a table
 #   report LABEL FIGURE STOCK OURS [BOUND]    one line: FIGURE is cpu, time or peak; STOCK and OURS are items' names, a name may
-#                                   be -; BOUND is 1/40, 2x (at most twice STOCK) or 4MiB
+#                                   be -; BOUND is 1/40, 2x (at most twice STOCK), 15ms or 4MiB
 
 declare -gA figure=()
 
@@ -60,6 +60,7 @@ report_compare() {
         if (bound != "" && ours <= 0) { print ratio "\t" bound ": NOT measured"; exit }
         if (bound ~ /^1\//) { limit = substr(bound, 3); met = ours * limit <= stock }
         else if (bound ~ /x$/) { limit = bound + 0; met = ours <= stock * limit; ratio = sprintf("%.2fx", ours / stock) }
+        else if (bound ~ /ms$/) { limit = bound + 0; met = ours <= limit * 1000 }
         else if (bound ~ /MiB$/) { limit = bound + 0; met = ours <= limit * 1024 }
         else { print ratio "\t"; exit }
         note = !met && bound ~ /^1\// && floor * limit > stock ? sprintf(" (an empty program is 1/%.1f)", stock / floor) : ""

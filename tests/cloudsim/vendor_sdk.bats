@@ -57,11 +57,43 @@ schemes() {
   cloudsim log | python3 -c 'import json, sys; print(*sorted({e.get("scheme") or "refused" for e in json.load(sys.stdin)}))'
 }
 
+# Makes the same calls with lib/cloud, and compares action by action: method, path, kind of body, and no parameter that the vendor's client does not send for the
+# same thing, but for those named.
+ours_alike() {
+  local at_least=$1 allowed=$2 words key
+  cloudsim log >"$BATS_TEST_TMPDIR/vendor.json"
+  cloudsim reset '{"scale":0.1}' >/dev/null
+  cloudsim_instance "$cloud" n1
+  cloudsim_disk "$cloud"
+  local group group_word type=group
+  [ "$cloud" != aliyun ] || type=alb
+  group=$(cloudsim group "{\"cloud\":\"$cloud\",\"type\":\"$type\"}" | cloudsim_field id)
+  group_word=$group
+  [ "$cloud" != aliyun ] || group_word=alb:$group
+  cloudsim_credentials "$cloud" "$BATS_TEST_TMPDIR/key"
+  words=("cloud=$cloud" region=region-1 "endpoints=all=$CLOUDSIM" "metadata=$METADATA" "credentials=$BATS_TEST_TMPDIR/key" "run=$BATS_TEST_TMPDIR/run" rate=100000
+    project=0123456789abcdef0123456789abcdef)
+  our_call() { "$VIGIL_BUILD/tests/agents/cloud_call" "${words[@]}" "$@" >>"$BATS_TEST_TMPDIR/ours.log" 2>&1; }
+  assert our_call instance "$INSTANCE" -
+  assert our_call disk "$DISK"
+  assert our_call attach "$DISK" "$INSTANCE" /dev/sdf
+  assert our_call await "$DISK" "$INSTANCE" attached
+  [ "$cloud" = huawei ] || assert our_call assign secondary 10.0.0.77 "$INSTANCE" "$NIC"
+  [ "$cloud" = huawei ] || assert our_call release secondary 10.0.0.77 "$INSTANCE" "$NIC"
+  assert our_call detach "$DISK" "$INSTANCE" -
+  assert our_call register "$group_word" "$INSTANCE" - 80
+  assert our_call deregister "$group_word" "$INSTANCE" - 80
+  assert our_call power "$INSTANCE" off
+  cloudsim log >"$BATS_TEST_TMPDIR/ours.json"
+  assert python3 "$BATS_TEST_DIRNAME/sdk/compare_requests.py" "$BATS_TEST_TMPDIR/vendor.json" "$BATS_TEST_TMPDIR/ours.json" "$at_least" "$allowed"
+}
+
 @test "AWS's client" {
   cloud=aws
   vendor aws
   all_good 11
   assert_equal "$(schemes)" sigv4
+  ours_alike 9 "Filter.1.Name Filter.1.Value.1 Filter.2.Name Filter.2.Value.1"
 }
 
 @test "Aliyun's client, with both signatures" {
@@ -69,6 +101,7 @@ schemes() {
   vendor aliyun
   all_good 12
   assert_equal "$(schemes)" "acs3 aliyun-v1"
+  ours_alike 8 "RegionId ConfirmStop InstanceId PrivateIpAddress.1 Servers.1.Weight DeleteWithInstance PageSize MaxResults Device VpcId ServerIds.1"
 }
 
 @test "Tencent Cloud's client" {
@@ -76,6 +109,7 @@ schemes() {
   vendor tencent
   all_good 10
   assert_equal "$(schemes)" tc3
+  ours_alike 8 "Filters Limit ListenerIds"
 }
 
 @test "Huawei Cloud's client" {
@@ -83,6 +117,7 @@ schemes() {
   vendor huawei
   all_good 6
   assert_equal "$(schemes)" sdk-hmac
+  ours_alike 4 delete_flag
 }
 
 @test "none of them is served with a wrong secret" {

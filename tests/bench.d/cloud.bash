@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# cloud.bash: the agents of the clouds against the simulator (tests/cloudsim), which stands at the name of AWS's own endpoint with a certificate for it, so that
+# stock programs, which can't be told another one, come to it as well: fence_aws (boto3) and the vendor's command line.
+
+CLOUD_ENDPOINT=ec2.us-east-1.amazonaws.com
+CLOUD_DISKS=200
+CLOUD_KEY=AKIASIMULATED0000001 CLOUD_SECRET=sim/secret+of/aws0000000000000000000001
+
+cloud_begin() {
+    # shellcheck source=tests/lib/cloudsim.bash
+    . "$source_root/tests/lib/cloudsim.bash"
+    { cat /etc/hosts && echo "127.0.0.1 $CLOUD_ENDPOINT"; } >"$work/hosts" && mount --bind "$work/hosts" /etc/hosts || return 1
+    cloudsim_start "$work/cloud" --https-port 443 --name "$CLOUD_ENDPOINT" || return 1
+    # Its answers come at once: what is measured is the client.
+    cloudsim settings '{"scale":0.05}' >/dev/null && cloudsim_instance aws bench || return 1
+    cloud_credentials=$work/cloud/key
+    cloudsim_credentials aws "$cloud_credentials"
+    cloud_access=(cloud=aws region=us-east-1 "metadata_url=$METADATA" "credentials=$cloud_credentials" "ca_file=$CLOUDSIM_CA" rate=100000)
+}
+
+# Milliseconds that the simulator itself spent on the requests so far, and their number.
+cloud_server_time() {
+    cloudsim log | python3 -c 'import json, sys; log = json.load(sys.stdin); print(sum(e["ms"] for e in log), len(log))'
+}
+
+cloud_api_calls() {
+    cloudsim log | python3 -c 'import json, sys; print(sum(1 for e in json.load(sys.stdin) if e["service"] != "metadata"))'
+}
+
+# Disks that show as block devices: as on a node, by what the cloud's hook does to it.
+cloud_hook() {
+    mkdir -p "$work/cloud/disks"
+    printf '#!/bin/bash\nexec bash %q %q "$@"\n' "$source_root/tests/lib/cloud_disk_hook" "$work/cloud/disks" >"$work/cloud/hook"
+    chmod 755 "$work/cloud/hook"
+    cloudsim settings "{\"disk_limit\":1000,\"hooks\":{\"attach\":\"$work/cloud/hook\",\"detach\":\"$work/cloud/hook\"}}" >/dev/null
+}
+
+cloud_monitor() {
+    env OCF_RESOURCE_TYPE=cloud-disk OCF_RESOURCE_PROVIDER=vigil "OCF_RESOURCE_INSTANCE=$1" "OCF_RESKEY_volume=$2" OCF_RESKEY_CRM_meta_interval="$3" OCF_CHECK_LEVEL="$4" \
+        "OCF_RESKEY_rate=$5" "OCF_RESKEY_api_age=$6" "${cloud_access[@]/#/OCF_RESKEY_}" "OCF_RESKEY_rate=$5" "$build/agents/cloud-disk" "$7"
+}
+
+cloud_fence() {
+    local runs=$((runs < 15 ? runs : 15)) before after
+    printf '%s\n' action=status "plug=$INSTANCE" region=us-east-1 "access_key=$CLOUD_KEY" "secret_key=$CLOUD_SECRET" >"$work/fence.aws.stock"
+    printf '%s\n' action=status "plug=$INSTANCE" "${cloud_access[@]}" >"$work/fence.aws.ours"
+    # A first run of each says why, where it does not go.
+    "$build/stonith/fence_vigil_cloud" <"$work/fence.aws.ours" >&2 && AWS_CA_BUNDLE=$CLOUDSIM_CA HOME=/nonexistent /usr/sbin/fence_aws <"$work/fence.aws.stock" >&2 || return 1
+    measured aws.stock "<$work/fence.aws.stock" "AWS_CA_BUNDLE=$CLOUDSIM_CA" HOME=/nonexistent /usr/sbin/fence_aws ::: \
+        aws.ours "<$work/fence.aws.ours" "$build/stonith/fence_vigil_cloud" || return 1
+    report_title "Fencing in a cloud (AWS, simulated, HTTPS; $runs runs): processor time"
+    report "fence_aws / cloud status" cpu aws.stock aws.ours 1/20
+    report_title "Fencing in a cloud: peak memory of the largest process"
+    report "fence_aws / cloud status" peak aws.stock aws.ours 1/4
+    report_title "Fencing in a cloud: time"
+    report "fence_aws / cloud status" time aws.stock aws.ours
+    cloudsim_delete log >/dev/null
+    MEASURE_OPTIONS=() measured own.ours "<$work/fence.aws.ours" "$build/stonith/fence_vigil_cloud" || return 1
+    read -r before after < <(cloud_server_time)
+    cloud_own_time "$before" "$runs" "$after"
+}
+
+# What is not the server's: the median less the server's own mean.
+cloud_own_time() {
+    local own
+    own=$(awk -v all="${figure[own.ours.time]%% *}" -v server="$1" -v runs="$2" 'BEGIN { printf "%d", all - server * 1000 / runs }')
+    figure[own.above.time]="$own $own $own"
+    report "  above the server's own time" time - own.above 15ms
+    echo "  ($3 requests in $2 runs, the connection and TLS included)"
+}
+
+cloud_disk_monitor() {
+    local before after
+    cloudsim_disk aws '"size":1' && cloud_hook || return 1
+    cloud_monitor one "$DISK" 0 0 100000 300 start >/dev/null || return 1
+    printf '#!/bin/sh\nexec env OCF_RESOURCE_TYPE=cloud-disk OCF_RESOURCE_PROVIDER=vigil OCF_RESOURCE_INSTANCE=one OCF_RESKEY_volume=%s OCF_RESKEY_CRM_meta_interval=10000' "$DISK" >"$work/disk.monitor"
+    before=$(cloud_api_calls)
+    measured disk.stock "AWS_CA_BUNDLE=$CLOUDSIM_CA" "AWS_ACCESS_KEY_ID=$CLOUD_KEY" "AWS_SECRET_ACCESS_KEY=$CLOUD_SECRET" HOME=/nonexistent \
+        /usr/bin/aws ec2 describe-volumes --region us-east-1 --volume-ids "$DISK" --output text ::: \
+        disk.ours OCF_RESOURCE_TYPE=cloud-disk OCF_RESOURCE_PROVIDER=vigil OCF_RESOURCE_INSTANCE=one "OCF_RESKEY_volume=$DISK" OCF_RESKEY_CRM_meta_interval=10000 \
+        OCF_RESKEY_CRM_meta_name=monitor "${cloud_access[@]/#/OCF_RESKEY_}" "$build/agents/cloud-disk" monitor || return 1
+    after=$(cloud_api_calls)
+    report_title "A disk in a cloud: processor time" "aws (command line)"
+    report "describe-volumes / disk monitor" cpu disk.stock disk.ours 1/50
+    report_title "A disk in a cloud: peak memory of the largest process" "aws (command line)"
+    report "describe-volumes / disk monitor" peak disk.stock disk.ours
+    # Each run of the vendor's command line is one call; all others would be ours.
+    cloud_count "API calls of the light monitors" $((after - before - cloud_stock_calls)) 0
+}
+
+# A count with a bound: at most so many.
+cloud_count() {
+    local verdict="at most $3: met"
+    [ "$2" -le "$3" ] || verdict="at most $3: NOT met"
+    printf '%-34s %-26s %-26s %-9s %s\n' "$1" "-" "$2" "-" "$verdict"
+    case $verdict in *NOT*) echo missed ;; *) echo met ;; esac >>"$bench_tally"
+}
+
+# All of a node's disks: the light monitors of a minute, then a minute of deep ones that all want to ask (their last word is older than half of api_age).
+cloud_many_disks() {
+    local number disks=() before end rate=120 api_age=60
+    for ((number = 0; number < CLOUD_DISKS; number++)); do
+        cloudsim_disk aws '"size":1' && disks+=("$DISK") || return 1
+    done
+    for number in "${!disks[@]}"; do
+        cloud_monitor "d$number" "${disks[number]}" 0 0 100000 300 start >/dev/null 2>>"$work/many.log" &
+        [ $((number % 20)) -ne 19 ] || wait_jobs
+    done
+    wait_jobs
+    before=$(cloud_api_calls)
+    for number in "${!disks[@]}"; do
+        cloud_monitor "d$number" "${disks[number]}" 10000 0 $rate $api_age monitor 2>>"$work/many.log" || { echo "bench: disk $number is not there" >&2; return 1; }
+    done
+    report_title "$CLOUD_DISKS disks on one node, $rate requests a minute allowed"
+    cloud_count "API calls of a round, light" $(($(cloud_api_calls) - before)) 0
+    # As Pacemaker would: each disk's deep monitor once in a minute, spread over it. The bucket is the node's, in /run.
+    before=$(cloud_api_calls) end=$((SECONDS + 60))
+    cloud_deep_minute "$end" "$rate" "$api_age"
+    cloud_count "API calls a minute, deep" $(($(cloud_api_calls) - before)) $rate
+}
+
+wait_jobs() {
+    local job
+    for job in $(jobs -rp); do [ "$job" = "$CLOUDSIM_PID" ] || wait "$job"; done
+}
+
+cloud_deep_minute() {
+    local end=$1 number=0
+    while [ $SECONDS -lt "$end" ]; do
+        # The last word of all is made old: the note's own time.
+        cloud_monitor "d$number" "${disks[number]}" 60000 10 "$2" 2 monitor >/dev/null 2>>"$work/many.log" &
+        number=$(((number + 1) % CLOUD_DISKS))
+        [ $((number % 10)) -ne 0 ] || wait_jobs
+    done
+    wait_jobs
+}
+
+section_cloud() {
+    local cloud_access cloud_credentials cloud_stock_calls=$runs code=0
+    cloud_begin && cloud_fence && cloud_disk_monitor && cloud_many_disks || code=1
+    cloud_end
+    return $code
+}
+
+# The loop devices go by what they are backed with.
+cloud_end() {
+    local device
+    cloudsim_stop
+    while read -r device _; do
+        [[ "$(losetup -n -O BACK-FILE "$device" 2>/dev/null)" != "$work/cloud/disks/"* ]] || losetup -d "$device"
+    done < <(cat "$work/cloud/disks/loops" 2>/dev/null)
+    umount /etc/hosts
+}
