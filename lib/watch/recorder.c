@@ -259,9 +259,10 @@ void recorder_dispatch(struct recorder *recorder)
 
 void recorder_tick(struct recorder *recorder)
 {
-    uint64_t now_ms = deadline_now_ms();
+    uint64_t now_ms;
 
     recorder_dispatch(recorder);
+    now_ms = deadline_now_ms(); /* behind it, since it notes when the writer answered */
     if (recorder->writer_fd < 0 && now_ms - recorder->started_ms >= WRITER_RESTART_MS) {
         int r = start_writer(recorder);
 
@@ -269,7 +270,7 @@ void recorder_tick(struct recorder *recorder)
             note_trouble(recorder, r);
         hand_over(recorder);
     }
-    if (recorder->handed > recorder->durable && now_ms - recorder->answered_ms >= HANG_MS)
+    if (recorder->handed > recorder->durable && now_ms >= recorder->answered_ms + HANG_MS)
         note_trouble(recorder, -ETIMEDOUT);
 }
 
