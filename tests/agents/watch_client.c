@@ -94,14 +94,14 @@ static int rubbish(long count)
     qb_ipcc_connection_t *ipc = qb_ipcc_connect(WATCH_SERVICE, WATCH_MESSAGE_MAX);
 
     for (long i = 0; i < count; i++) {
-        struct watch_header header = { .id = WATCH_IPC_ID, .version = (uint32_t)(i % 5 != 0), .type = (uint32_t)(rand() % 12), .cursor = (uint64_t)rand() };
-        size_t size = sizeof(header) + (size_t)rand() % 1000;
+        struct watch_header header = { .id = WATCH_IPC_ID, .version = (uint32_t)(i % 5 != 0), .type = (uint32_t)(random() % 12), .cursor = (uint64_t)random() };
+        size_t size = sizeof(header) + (size_t)random() % 1000;
 
         for (size_t at = 0; at < size; at++)
-            message[at] = (char)rand();
+            message[at] = (char)random();
         header.size = (int32_t)size;
         if (i % 7 == 0)
-            header.size = rand() % 2000;
+            header.size = random() % 2000;
         memcpy(message, &header, i % 3 == 0 ? 16 : sizeof(header));
         if (!ipc || qb_ipcc_send(ipc, message, size) < 0 || qb_ipcc_recv(ipc, message, sizeof(message), 20) < 0) {
             if (ipc)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# watcher.bash: how soon a failure is known to Pacemaker and repaired, stock agents polled every 10 s beside ours with vigild and a poll a minute; planned
+# watched.bash: how soon a failure is known to Pacemaker and repaired, stock agents polled every 10 s beside ours with vigild and a poll a minute; planned
 # changes that must not be reported; what vigild costs. A cluster in namespaces of the bench's own.
 
 watcher_tries=${WATCHER_TRIES:-50}         # kills of our application
