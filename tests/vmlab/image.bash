@@ -197,9 +197,12 @@ image_disk() {
 # The folders are the nodes', whatever prefix the build tree was configured with.
 image_stage() {
   local file=$1 tree=$LAB/stage
+  # Labs that start at once, and the demo, build one tree: one at a time.
+  exec 8>"$BUILD/demo.lock" && flock 8 || return 1
   make -s -C "$BUILD" all tests/vmlab/guest_shell tests/vmlab/volume_writer tests/vmlab/volume_client >&2 &&
     make -s -C "$BUILD" install "DESTDIR=$tree" ocfagentdir=/usr/lib/ocf/resource.d/vigil fencedir=/usr/sbin \
       sbindir=/usr/sbin bindir=/usr/bin mandir=/drop >"$LAB/stage.log" 2>&1 || { fail "the build tree $BUILD does not install: $LAB/stage.log"; return 1; }
+  exec 8>&-
   rm -rf "$tree/drop"
   mkdir -p "$tree/usr/sbin" && chmod 755 "$tree" && install -m 755 "$BUILD/tests/vmlab/guest_shell" "$BUILD/tests/vmlab/volume_writer" \
     "$VMLAB_SOURCE"/guest/guest_* "$tree/usr/sbin/" && image_disk "$tree" "$file" -O ^has_journal && rm -rf "$tree"
