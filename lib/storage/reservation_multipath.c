@@ -37,6 +37,7 @@ struct path_batch {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     unsigned int running;
+    bool abandoned; /* its last thread frees it */
     size_t count;
     struct path_job jobs[RESERVATION_PATHS_MAXIMUM];
 };
@@ -68,18 +69,31 @@ static int do_path_job(struct path_job *job)
     return r;
 }
 
+static void batch_free(struct path_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        free(batch->jobs[i].reply);
+    (void)pthread_cond_destroy(&batch->changed);
+    (void)pthread_mutex_destroy(&batch->mutex);
+    free(batch);
+}
+
 static void *path_thread(void *argument)
 {
     struct path_job *job = argument;
     struct path_batch *batch = job->batch;
     int r = do_path_job(job);
+    bool last;
 
     (void)pthread_mutex_lock(&batch->mutex);
     job->result = r;
     job->done = true;
     batch->running--;
+    last = batch->abandoned && batch->running == 0;
     (void)pthread_cond_signal(&batch->changed);
     (void)pthread_mutex_unlock(&batch->mutex);
+    if (last)
+        batch_free(batch);
     return NULL;
 }
 
@@ -98,19 +112,15 @@ static struct path_batch *batch_new(void)
     return batch;
 }
 
-/* One with a thread that still hangs lives until the process ends, which is soon: see reservation_call(). */
+/* One with a thread that still hangs lives until that comes back, or the process ends, which is soon: see reservation_call(). */
 static void batch_leave(struct path_batch *batch)
 {
     bool busy = batch->running > 0;
 
+    batch->abandoned = busy;
     (void)pthread_mutex_unlock(&batch->mutex);
-    if (busy)
-        return;
-    for (size_t i = 0; i < batch->count; i++)
-        free(batch->jobs[i].reply);
-    (void)pthread_cond_destroy(&batch->changed);
-    (void)pthread_mutex_destroy(&batch->mutex);
-    free(batch);
+    if (!busy)
+        batch_free(batch);
 }
 
 /* Starts the work on one path. Returns 0 or -errno. */
