@@ -18,7 +18,7 @@ setup_file() {
   local build=${VIGIL_BUILD:-$BATS_TEST_DIRNAME/../../build}
   lab_reap
   watcher_stage "$build" "$BATS_FILE_TMPDIR/stage" > "$BATS_FILE_TMPDIR/stage.log" 2>&1 || { cat "$BATS_FILE_TMPDIR/stage.log"; return 1; }
-  watcher_up 2 "$BATS_FILE_TMPDIR/stage" && watcher_app app 8080 && lab_exec n1 crm_resource --resource app --move --node n1 &&
+  watcher_up 2 "$BATS_FILE_TMPDIR/stage" && watcher_app app 8080 && place app &&
     lab_wait 30 "the application on n1" watcher_settled app n1 && lab_wait 10 "its registration" watcher_registered n1 app || return 1
   export LAB VIGIL_BUILD=$build
 }
@@ -57,8 +57,8 @@ detect() {
   echo "# $BATS_TEST_DESCRIPTION: known after $DETECTED_MS ms" >&3
 }
 
-# To n1; where it is there already, that is an error.
-place() { lab_exec n1 crm_resource --resource "$1" --move --node n1 || lab_wait 20 "$1 on n1" watcher_settled "$1" n1; }
+# Its home is n1.
+place() { lab_exec n1 pcs constraint location "$1" prefers n1=100 >> "$LAB/log/pcs.log" 2>&1; }
 
 app_kill() { lab_exec n1 kill -KILL "$(watcher_pid n1 app)"; }
 
