@@ -129,20 +129,27 @@ static int run_iscsiadm(struct volume *volume, const char *const *argv, struct d
     return 0;
 }
 
+static void forget_reason(struct volume *volume)
+{
+    text_buffer_free(&volume->why);
+    volume->why = (struct text_buffer){ 0 };
+}
+
 /* Asks the portals in turn which portals the target has; the first that answers is enough. Keeps what an administrator has set in records that exist. */
 static int discover(struct volume *volume, struct portals *portals)
 {
     int asked = portals->count, r = 0;
 
     for (int i = 0; i < asked; i++) {
-        _cleanup_text_buffer_ struct text_buffer output = { 0 }, earlier = volume->why;
+        _cleanup_text_buffer_ struct text_buffer output = { 0 };
         struct iscsi_portal found[ISCSI_PORTALS_MAX];
         char portal[160];
         const char *const argv[] = { "iscsiadm", "-m", "discovery", "-t", "sendtargets", "-o", "new", "-p",
                                      iscsi_portal_format(&portals->portal[i], portal, sizeof(portal)), NULL };
         int count;
 
-        volume->why = (struct text_buffer){ 0 };
+        /* Of several portals, the last one's reason is told. */
+        forget_reason(volume);
         r = run_iscsiadm(volume, argv, deadline_within(deadline_share(volume->deadline, 50), DISCOVERY_LIMIT_MS), "iSCSI discovery", &output);
         if (r == -ENOPKG)
             return r;
@@ -358,8 +365,7 @@ static int find_portals(struct volume *volume, struct portals *portals)
     if (r == 0 || working == 0)
         return r;
     volume_note(volume, "iSCSI: %s", volume->why.text ? volume->why.text : strerror(-r));
-    text_buffer_free(&volume->why);
-    volume->why = (struct text_buffer){ 0 };
+    forget_reason(volume);
     return 0;
 }
 
