@@ -131,7 +131,7 @@ vigild_is_new() {
   )
   await_story "$standby" "${order[@]}"
   # The moment of death is the lab's, by the same clock. Corosync's token is 1 s; what follows takes seconds at most.
-  assert_between "$LAB_CUT_TIME" "$(time_of "$standby" "$standby" node-left)" "$(awk -v t="$LAB_CUT_TIME" 'BEGIN { print t + 20 }')" "node-left"
+  assert_between "$LAB_CUT_TIME" "$(time_of "$standby" "$standby" node-left)" "$(awk -v t="$LAB_CUT_TIME" 'BEGIN { printf "%.6f", t + 20 }')" "node-left"
   assert_between 0 "$(awk -v a="$(time_of "$standby" "$standby" fencing-begin)" -v b="$(time_of "$standby" "$standby" fencing-end)" 'BEGIN { print b - a }')" 10 fencing
   # The node that died and came back tells the same, though it saw none of it.
   lab_wait 60 "the node back" lab_members_are "$standby" n1 n2
