@@ -30,10 +30,10 @@ cloud_api_calls() {
 print(sum(1 for e in json.load(sys.stdin) if e["service"] != "metadata" and not any(n.lower() == "user-agent" and "aws-cli" in v for n, v in e["headers"])))'
 }
 
-# Disks that show as block devices: as on a node, by what the cloud's hook does to it.
+# Disks that show as block devices: as on a node, by what the cloud's hook does to it; one at a time, since a free loop device is anybody's.
 cloud_hook() {
     mkdir -p "$work/cloud/disks"
-    printf '#!/bin/bash\nexec bash %q %q "$@"\n' "$source_root/tests/lib/cloud_disk_hook" "$work/cloud/disks" >"$work/cloud/hook"
+    printf '#!/bin/bash\nexec flock %q bash %q %q "$@"\n' "$work/cloud/hook.lock" "$source_root/tests/lib/cloud_disk_hook" "$work/cloud/disks" >"$work/cloud/hook"
     chmod 755 "$work/cloud/hook"
     cloudsim settings "{\"disk_limit\":1000,\"hooks\":{\"attach\":\"$work/cloud/hook\",\"detach\":\"$work/cloud/hook\"}}" >/dev/null
 }

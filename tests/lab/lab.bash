@@ -21,7 +21,7 @@
 # The lab:  lan 192.0.2.0/24 (bridge; nodes .1 .2 ..., client .100), mgmt 198.51.100.0/24 (nodes .1 .2 ..., their management
 # controllers .101 .102 ...). Both bridges and the controllers live in the "rack", a network and mount namespace of the lab's
 # own; nothing routes out. The shared volume is a loop device that every node sees. With LAB_CLOUD=aws (aliyun, tencent, huawei) the
-# nodes are instances of that cloud, simulated, instead: see cloud.bash.
+# nodes are instances of that cloud, simulated, instead: see lab_cloud.bash.
 #
 # Everything of a lab runs in one control group, $LAB_GROUP, and its files stand in $LAB, so that nothing is lost sight of: who
 # ends the group and removes the folder has ended the lab.
@@ -38,8 +38,8 @@ export BMC_USER=vigil BMC_PASSWORD=lab-Secret-1
 . "$LAB_SOURCE/../lib/cloudsim.bash"
 LAB_CLOUD=${LAB_CLOUD:-}
 declare -gA LAB_INSTANCES=()
-# shellcheck source=cloud.bash
-. "$LAB_SOURCE/cloud.bash"
+# shellcheck source=lab_cloud.bash
+. "$LAB_SOURCE/lab_cloud.bash"
 
 # --- telling ---
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# cloud.bash: a lab whose nodes are instances of a simulated cloud: LAB_CLOUD is aws, aliyun, tencent or huawei. The shared volume is a disk of that cloud, and a
+# lab_cloud.bash: a lab whose nodes are instances of a simulated cloud: LAB_CLOUD is aws, aliyun, tencent or huawei. The shared volume is a disk of that cloud, and a
 # node has its block device only while the disk is attached to it; power is switched by the cloud; who a node is, and its keys, it learns from
 # the metadata service at the vendor's own address.
 #
