@@ -236,6 +236,7 @@ static int find_key(struct fence_run *run, struct session *session, const struct
 
 static int add_device(struct session *session, const char *name, size_t length)
 {
+    _cleanup_free_ char *device = NULL;
     char **grown;
 
     for (size_t i = 0; i < session->device_count; i++) {
@@ -244,13 +245,14 @@ static int add_device(struct session *session, const char *name, size_t length)
     }
     if (session->device_count >= DEVICES_MAXIMUM)
         return -E2BIG;
-    grown = realloc(session->devices, (session->device_count + 2) * sizeof(*grown));
+    device = strndup(name, length);
+    grown = device ? realloc(session->devices, (session->device_count + 2) * sizeof(*grown)) : NULL;
     if (!grown)
         return -ENOMEM;
     session->devices = grown;
-    grown[session->device_count] = strndup(name, length);
-    grown[session->device_count + 1] = NULL;
-    return grown[session->device_count++] ? 0 : -ENOMEM;
+    grown[session->device_count++] = TAKE_PTR(device);
+    grown[session->device_count] = NULL;
+    return 0;
 }
 
 static int add_devices(struct session *session, const char *list)

@@ -89,10 +89,13 @@ static void change_members(cpg_handle_t handle, const struct cpg_name *name _unu
 
 static int join(struct process_group *group, const char *name)
 {
-    cpg_model_v1_data_t model = { .model = CPG_MODEL_V1, .cpg_deliver_fn = deliver, .cpg_confchg_fn = change_members };
+    union {
+        cpg_model_data_t any;
+        cpg_model_v1_data_t v1;
+    } model = { .v1 = { .model = CPG_MODEL_V1, .cpg_deliver_fn = deliver, .cpg_confchg_fn = change_members } };
     struct cpg_name group_name = { .length = (uint32_t)strlen(name) };
     unsigned int own_id = 0;
-    int r = corosync_error(cpg.initialize(&group->handle, CPG_MODEL_V1, (cpg_model_data_t *)&model, group));
+    int r = corosync_error(cpg.initialize(&group->handle, CPG_MODEL_V1, &model.any, group));
 
     if (r < 0)
         return r;

@@ -253,8 +253,8 @@ section_watcher() {
     local code=0
     # shellcheck source=tests/lab/lab.bash
     . "$source_root/tests/lab/lab.bash"
-    # shellcheck source=tests/lab/watcher.bash
-    . "$source_root/tests/lab/watcher.bash"
+    # shellcheck source=tests/lab/watched_cluster.bash
+    . "$source_root/tests/lab/watched_cluster.bash"
     TMPDIR=$work
     LAB_TMP=$work
     watcher_stage "$build" "$work/stage" >"$work/stage.log" 2>&1 || { tail -n 5 "$work/stage.log" >&2; return 1; }

@@ -9,8 +9,8 @@ bats_require_minimum_version 1.5.0
 load_lab() {
   # shellcheck source=tests/lab/lab.bash
   . "$BATS_TEST_DIRNAME/lab.bash"
-  # shellcheck source=tests/lab/watcher.bash
-  . "$BATS_TEST_DIRNAME/watcher.bash"
+  # shellcheck source=tests/lab/watched_cluster.bash
+  . "$BATS_TEST_DIRNAME/watched_cluster.bash"
 }
 
 setup_file() {

@@ -197,9 +197,10 @@ static void test_a_full_disk_is_said_and_survived(void **state _unused_)
     {
         _cleanup_event_set_ struct event_set set = read_folder();
 
-        assert_int_equal(set.events[set.count - 1].sequence, sequence + 2);
-        assert_int_equal(count_kind(&set, EVENT_RECORDER_TROUBLE) <= 1, 1);
-        assert_int_equal(count_kind(&set, EVENT_RECORDER_WELL), 1);
+        /* The room may come back in pieces: trouble and its end are then noted more than once, in pairs. */
+        assert_true(set.events[set.count - 1].sequence >= sequence + 2);
+        assert_true(count_kind(&set, EVENT_RECORDER_WELL) >= 1);
+        assert_true(count_kind(&set, EVENT_RECORDER_TROUBLE) <= count_kind(&set, EVENT_RECORDER_WELL));
         assert_int_equal(count_kind(&set, EVENT_RECORDER_GAP), 0);
     }
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# watcher.bash: a lab cluster with vigild on its nodes, and the clock of failures. Behind lab.bash.
+# watched_cluster.bash: a lab cluster with vigild on its nodes, and the clock of failures. Behind lab.bash.
 #
 #   watcher_stage BUILD FOLDER          as lab_stage, with the test's application
 #   watcher_up NODES FOLDER             a cluster without fencing, vigild on each node

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# machine.bash: the lab's machines: their networks, their emulators, and what is done to them.
+# virtual_machine.bash: the lab's machines: their networks, their emulators, and what is done to them.
 #
 # A lab is one process and network namespace: $LAB/init is the pid of its first process, whose end is the end of everything in it. Inside:
 # the bridges lan0 192.0.2.0/26, lan1 192.0.2.64/26 (both carry Corosync and the SAN) and mgmt 198.51.100.0/24 (commands and
