@@ -250,8 +250,8 @@ static int add_device(struct session *session, const char *name, size_t length)
     if (!grown)
         return -ENOMEM;
     session->devices = grown;
+    grown[session->device_count + 1] = NULL;
     grown[session->device_count++] = TAKE_PTR(device);
-    grown[session->device_count] = NULL;
     return 0;
 }
 

@@ -199,6 +199,8 @@ int probe_keep_line(const struct probe_url *url, int *fd, struct deadline deadli
     const struct dialogue *dialogue = kept_dialogue(url->scheme);
     int r;
 
+    if (!dialogue)
+        return -EOPNOTSUPP;
     if (*fd < 0)
         *fd = begin_line(url, dialogue, deadline, why);
     if (*fd < 0) {
