@@ -262,7 +262,7 @@ ledger_forced_write() {
 ledger_write_is_refused() {
   vmlab exec "$1" -t 20 "LC_ALL=C dd if=/dev/zero of=/dev/mapper/mpatha bs=4096 seek=$((LEDGER_MEGABYTES * 256 - 1)) count=1 oflag=direct 2>&1" \
     > "$LEDGER/late-write"
-  ! grep -q ' copied' "$LEDGER/late-write" || { ledger_fail "the array has taken a write of $1, which is fenced"; return 1; }
+  ! grep -q '^1+0 records out' "$LEDGER/late-write" || { ledger_fail "the array has taken a write of $1, which is fenced"; return 1; }
   grep -q 'Invalid exchange' "$LEDGER/late-write"
 }
 
