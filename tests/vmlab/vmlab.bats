@@ -28,7 +28,7 @@ wait_for() {
 
 # Emulators that name this lab's folder.
 emulators() {
-  grep -lsaF -- "$1/" /proc/[0-9]*/cmdline | wc -l
+  pgrep -fc -- "^qemu-system.*$1/" || :
 }
 
 @test "a command runs on a machine, with its output, input and exit code" {
@@ -50,13 +50,13 @@ emulators() {
 }
 
 @test "what a power cut takes is what was not flushed" {
-  vmlab exec n1 'mkfs.ext4 -q -F /dev/vdc && mount /dev/vdc /mnt && echo kept > /mnt/kept && sync && echo lost > /mnt/lost'
+  vmlab exec n1 'mkdir -p /mnt && mkfs.ext4 -q -F /dev/vdc && mount /dev/vdc /mnt && echo kept > /mnt/kept && sync && echo lost > /mnt/lost'
   vmlab kill n1
   [ "$(vmlab power n1)" = off ]
   run vmlab exec n1 -t 1 true
   [ "$status" -ne 0 ]
   vmlab boot n1
-  vmlab exec n1 'mount /dev/vdc /mnt'
+  vmlab exec n1 'mkdir -p /mnt && mount /dev/vdc /mnt'
   [ "$(vmlab exec n1 'cat /mnt/kept')" = kept ]
   run vmlab exec n1 'cat /mnt/lost'
   [ "$output" != lost ]
@@ -102,7 +102,8 @@ emulators() {
 
 @test "the array: two paths, a reservation that keeps a node out, a lab saved and restored" {
   vmlab san 2 64
-  vmlab exec n1 'sg_persist -n -o -G -S 0x1 /dev/mapper/mpatha && sg_persist -n -o -R -K 0x1 -T 5 /dev/mapper/mpatha' >/dev/null
+  # A target that has just come up may say "not ready" for a moment.
+  wait_for 20 vmlab exec n1 'sg_persist -n -o -I -S 0x1 /dev/mapper/mpatha && sg_persist -n -o -R -K 0x1 -T 5 /dev/mapper/mpatha' >/dev/null
   vmlab exec st 'guest_refusals begin'
   run vmlab exec n2 'dd if=/dev/zero of=/dev/mapper/mpatha bs=4k count=1 oflag=direct'
   [ "$status" -ne 0 ]
