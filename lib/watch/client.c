@@ -188,8 +188,10 @@ int watch_keep(const struct agent_run *run, const struct watch_registration *reg
         r = watch_registration_path(registration->resource, path, sizeof(path));
     if (r == 0 && stands_already(path, &text))
         return 1;
-    if (r == 0 && !daemon_runs())
+    if (r == 0 && !daemon_runs()) {
+        (void)unlink(path); /* of what is not there any more: a vigild that begins would take it for a failure */
         return -ENOENT;
+    }
     if (r == 0)
         r = register_with_daemon(&text, deadline_within(run->deadline, REGISTER_LIMIT_MS), why, sizeof(why));
     if (r < 0 && r != -ENOENT)

@@ -24,7 +24,8 @@
 void watch_begin(const struct agent_run *run, struct watch_registration *ret);
 
 /* Sees to it that vigild watches exactly this. What goes wrong is logged as information and is no failure of the action: the next monitor
- * tries again. Returns 1 where it stands already, 0 where it was made, -ENOENT where no vigild runs, or -errno. */
+ * tries again. Where no vigild runs, a registration that says something else is removed. Returns 1 where it stands already, 0 where it was made,
+ * -ENOENT where no vigild runs, or -errno. */
 int watch_keep(const struct agent_run *run, const struct watch_registration *registration);
 
 /* Withdraws the resource's registration. Returns 0 (also where there is none), or -errno: it still stands; it is logged. */

@@ -79,6 +79,11 @@ watched_pid() { node_run sed -n 's/.*\tpid=\([0-9]*\).*/\1/p' "/run/vigil/watch/
     OCF_RESKEY_ip=192.0.2.9 OCF_RESKEY_nic=lo OCF_RESKEY_cidr_netmask=32 "$VIGIL_BUILD/agents/vip" monitor
   refute node_run grep -q libqb /run/trace
   vigild_signal KILL
+  # What was registered for something else is not what a vigild that begins later may find.
+  node_run bash -c 'echo "vigil-watch 1" > /run/vigil/watch/ip'
+  agent vip monitor ip=192.0.2.9 nic=lo cidr_netmask=32 @timeout=20000 @interval=10000 @instance=ip
+  assert_code 0
+  assert not_registered ip
   node_run rm -rf /run/vigil/watch
   node_run strace -f -e trace=connect,openat -o /run/trace env OCF_RESOURCE_INSTANCE=ip OCF_RESKEY_CRM_meta_timeout=20000 OCF_RESKEY_CRM_meta_interval=10000 \
     OCF_RESKEY_ip=192.0.2.9 OCF_RESKEY_nic=lo OCF_RESKEY_cidr_netmask=32 "$VIGIL_BUILD/agents/vip" monitor

@@ -209,6 +209,10 @@ static void report(struct child *child, const struct cluster_request *request)
 {
     int r = judge(child, request);
 
+    if (r == 0 && cluster_request_is_stale(request, deadline_now_ms()))
+        r = -ETIMEDOUT;
+    if (r == 0 && watch_registration_exists(request->resource) == 0) /* a stop has begun */
+        r = -ENOENT;
     if (r == 0 && child->report_count >= REPORTS_MAX)
         r = -EAGAIN;
     if (r == 0)

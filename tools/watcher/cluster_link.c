@@ -157,7 +157,7 @@ static int send_request(struct watcher *watcher, const struct cluster_request *r
 
 int cluster_link_report(struct watcher *watcher, const struct watch *watch, const char *why)
 {
-    struct cluster_request request = { .kind = CLUSTER_REPORT, .id = watch->report_id };
+    struct cluster_request request = { .kind = CLUSTER_REPORT, .id = watch->report_id, .sent_ms = deadline_now_ms() };
 
     if (text_copy(request.resource, sizeof(request.resource), watch->resource) < 0)
         return -ENAMETOOLONG;

@@ -4,6 +4,7 @@
 /*
  * What vigild and its child that speaks to Pacemaker say to each other, over a socket pair that keeps messages apart.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "watch/event.h"
@@ -15,10 +16,19 @@ struct cluster_request {
     uint32_t kind;
     uint32_t unused;
     uint64_t id;
+    uint64_t sent_ms; /* deadline_now_ms() */
     char resource[WATCH_NAME_SIZE]; /* health: the attribute */
     char agent[64];                 /* health: its value */
     char text[EVENT_TEXT_SIZE];
 };
+
+/* The child may have waited for Pacemaker or Corosync meanwhile: what has failed then may have been recovered by now, so that it is looked at again. */
+#define CLUSTER_REQUEST_FRESH_MS 2000
+
+static inline bool cluster_request_is_stale(const struct cluster_request *request, uint64_t now_ms)
+{
+    return now_ms > request->sent_ms + CLUSTER_REQUEST_FRESH_MS;
+}
 
 enum cluster_answer_kind { CLUSTER_ANSWER, CLUSTER_CONNECTION };
 

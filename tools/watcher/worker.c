@@ -212,6 +212,23 @@ static struct worker *make(struct watch_source *source, const struct worker_spec
     return worker;
 }
 
+/* One that was left behind and has not ended yet: the next process has what the new registration says, and is as old as that. */
+static int renew(struct worker *worker, const struct worker_spec *spec)
+{
+    void *state = malloc(spec->state_size);
+
+    if (!state)
+        return -ENOMEM;
+    memcpy(state, spec->state, spec->state_size);
+    free(worker->state);
+    worker->state = state;
+    worker->spec = *spec;
+    worker->began_ms = deadline_now_ms();
+    watcher_cancel(worker->watcher, &worker->timer);
+    watcher_timer(worker->watcher, START_AGAIN_MS / 20, worker, start_again, &worker->timer);
+    return 0;
+}
+
 int worker_open(struct watch_source *source, const struct worker_spec *spec, worker_listener listener)
 {
     struct worker *worker;
@@ -221,9 +238,11 @@ int worker_open(struct watch_source *source, const struct worker_spec *spec, wor
     worker = find(spec->name);
     if (worker && worker->source)
         return -EBUSY;
-    if (worker) /* it does not end: what it hangs in is waited for */
-        watcher_timer(worker->watcher, START_AGAIN_MS / 20, worker, start_again, &worker->timer);
-    if (!worker) {
+    if (worker) { /* it does not end: what it hangs in is waited for */
+        r = renew(worker, spec);
+        if (r < 0)
+            return r;
+    } else {
         if (worker_count >= WORKERS_MAX)
             return -EUSERS;
         worker = make(source, spec);

@@ -24,6 +24,7 @@
 #include "net/interface_address.h"
 #include "storage/device_io.h"
 #include "storage/reservation.h"
+#include "tools/watcher/cluster_link.h"
 #include "tools/watcher/privileges.h"
 #include "tools/watcher/watcher.h"
 #include "tools/watcher/worker.h"
@@ -498,6 +499,45 @@ static void test_worker_that_hangs(void **state)
     }
 }
 
+static int number_turn(void *state, uint64_t limit_ms, char *reason, size_t size)
+{
+    int number;
+
+    (void)limit_ms, (void)reason, (void)size;
+    memcpy(&number, state, sizeof(number));
+    return -number;
+}
+
+static void on_number(struct watch_source *source, int result, const char *reason)
+{
+    (void)source, (void)reason;
+    told = (unsigned int)-result;
+}
+
+/* Registered anew while the process of the registration before has not ended yet. */
+static void test_worker_that_is_renewed(void **state)
+{
+    struct watch watch = { .watcher = &watcher };
+    struct watch_source source = { .watch = &watch };
+    int number = 0;
+    const struct worker_spec spec = { .name = "number", .turn = number_turn, .state = &number, .state_size = sizeof(number),
+                                       .interval_ms = 10, .deadline_ms = 1000 };
+
+    (void)state;
+    for (number = 1; number <= 5; number++) {
+        told = 0;
+        assert_int_equal(worker_open(&source, &spec, on_number), 0);
+        for (int i = 0; i < 100 && told == 0; i++)
+            run_for(20);
+        assert_int_equal(told, number);
+        worker_close(&source);
+    }
+    for (int i = 0; i < 50; i++) {
+        (void)deadline_sleep(DEADLINE_NEVER, 10);
+        workers_reap();
+    }
+}
+
 /* ---- probes -------------------------------------------------------------------------------------------------------------------------------------- */
 
 static pid_t start_server(unsigned int *port)
@@ -560,6 +600,17 @@ static void test_hostile_registrations(void **state)
     }
 }
 
+/* A report that was behind a call that hung is of what was then, not of what runs now. */
+static void test_request_that_waited(void **state)
+{
+    const struct cluster_request request = { .sent_ms = 5000 };
+
+    (void)state;
+    assert_false(cluster_request_is_stale(&request, 5000));
+    assert_false(cluster_request_is_stale(&request, 5000 + CLUSTER_REQUEST_FRESH_MS));
+    assert_true(cluster_request_is_stale(&request, 5001 + CLUSTER_REQUEST_FRESH_MS));
+}
+
 static int prepare(void **state)
 {
     char *path = unit_make_folder();
@@ -600,6 +651,8 @@ int main(void)
         SOURCE_TEST(test_latency_of_what_is_no_device),
         SOURCE_TEST(test_reservation),
         SOURCE_TEST(test_worker_that_hangs),
+        SOURCE_TEST(test_worker_that_is_renewed),
+        cmocka_unit_test(test_request_that_waited),
         SOURCE_TEST(test_probe),
         SOURCE_TEST(test_hostile_registrations),
     };
