@@ -23,7 +23,7 @@ static char *folder;
 
 static int private_mounts(void **state _unused_)
 {
-    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 ? 0 : -1;
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 ? 0 : -1;
 }
 
 static int make_folder(void **state _unused_)
