@@ -124,7 +124,10 @@ static int finish_batch(struct writer *writer)
     }
 }
 
-/* Takes one message into the batch. Returns 1, 0 at the end, -EAGAIN when there is none now, -errno. */
+/* Takes one message into the batch. Returns 1, 0 at the end, -EAGAIN when there is none now, -errno.
+ *
+ * A recorder that was killed before it read its answers leaves ECONNRESET behind, once, ahead of the messages that are still queued
+ * (the kernel's unix_release_sock() in net/unix/af_unix.c): those are read all the same. */
 static int take_message(struct writer *writer, int flags)
 {
     struct writer_message *message = &writer->batch[writer->count];
@@ -132,7 +135,7 @@ static int take_message(struct writer *writer, int flags)
     ssize_t length = recv(writer->fd, message, sizeof(*message), flags);
 
     if (length < 0)
-        return errno == EINTR ? -EAGAIN : -errno;
+        return errno == EINTR || errno == ECONNRESET ? -EAGAIN : -errno;
     if (length == 0)
         return 0;
     if ((size_t)length >= head && (size_t)length == head + message->length)
