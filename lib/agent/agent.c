@@ -242,9 +242,12 @@ static const struct agent_action *find_action(const struct agent *agent, const c
     return text_equal(name, "validate-all") ? &validate_all : NULL;
 }
 
-static bool is_zero(const char *text)
+/* Pacemaker leaves the interval out where it is 0 (and so do the stock agents' shell functions take it): that is a probe. */
+static bool is_probe(const struct agent_action *action)
 {
-    return text && text[strspn(text, "0")] == '\0';
+    const char *interval = agent_meta("interval");
+
+    return text_equal(action->name, "monitor") && (!interval || interval[strspn(interval, "0")] == '\0');
 }
 
 static void describe_run(struct agent_run *run, char *log_name, size_t size)
@@ -254,7 +257,7 @@ static void describe_run(struct agent_run *run, char *log_name, size_t size)
 
     run->instance = text_empty(instance) ? run->agent->name : instance;
     run->deadline = deadline_in(timeout_ms - margin_of(timeout_ms));
-    run->probe = text_equal(run->action->name, "monitor") && is_zero(agent_meta("interval"));
+    run->probe = is_probe(run->action);
     run->clone = agent_meta("clone") != NULL;
     run->dry_run = text_equal(run->action->name, "validate-all");
     (void)text_format(log_name, size, "%s(%s)", run->agent->name, run->instance);

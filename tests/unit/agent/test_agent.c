@@ -112,6 +112,9 @@ static void test_what_an_action_is_told(void **state)
     check_shows("/sample/db:1@pid");
     CALL("monitor", "OCF_RESKEY_name=x", "OCF_RESKEY_CRM_meta_interval=0", "OCF_RESKEY_CRM_meta_clone=0", "OCF_CHECK_LEVEL=20");
     check_shows("monitor instance=sample depth=20 probe=1 clone=1");
+    /* As Pacemaker 2.1 calls it: without an interval. */
+    CALL("monitor", "OCF_RESKEY_name=x", "OCF_RESKEY_CRM_meta_timeout=20000", "OCF_RESKEY_CRM_meta_op_target_rc=7");
+    check_shows("probe=1");
     CALL("monitor", "OCF_RESKEY_name=x", "OCF_RESKEY_CRM_meta_interval=10000");
     check_shows("probe=0");
     /* Only a monitor is a probe. */
