@@ -21,6 +21,7 @@ vmlab() {
 }
 
 ledger_fail() {
+  LEDGER_WHY=$*
   echo "ledger: $*" >&2
   return 1
 }
@@ -60,9 +61,11 @@ ledger_is_idle() {
 ledger_up() {
   local agents=$1 key snapshot
   key=$(vmlab snapshot-key) || return 1
-  snapshot=${VIGIL_VMLAB_CACHE:-${HOME:-/root}/.cache/vigil-vmlab}/ledger-$agents-$(cat "$VMLAB_FOLDER/ledger_$agents.xml" "$VMLAB_FOLDER/ledger.bash" <(echo "$key") | sha256sum | cut -c1-16)
+  snapshot=${VIGIL_VMLAB_CACHE:-${HOME:-/root}/.cache/vigil-vmlab}/ledger-$agents-$({ cat "$VMLAB_FOLDER/ledger_$agents.xml"; declare -f ledger_build ledger_settled; echo "$key"; } | sha256sum | cut -c1-16)
   LEDGER_SNAPSHOT=$snapshot
   if [ ! -e "$snapshot/place" ]; then
+    # A snapshot is of use as long as its build is.
+    find "${snapshot%/*}" -maxdepth 1 -name 'ledger-*' -mmin +1440 -exec rm -rf --one-file-system {} +
     ledger_build "$agents" && vmlab save "$snapshot" && cp "$LEDGER/place" "$snapshot/" && vmlab down || return 1
   fi
   cp "$snapshot/place" "$LEDGER/" && ledger_restore
@@ -148,7 +151,8 @@ fault_reset() { vmlab reset "$1"; }
 fault_isolate() { vmlab link "$1" lan0 down && vmlab link "$1" lan1 down; }
 heal_isolate() { vmlab link "$1" lan0 up && vmlab link "$1" lan1 up; }
 # Cut off from the other node only: both reach the array, and each would take over.
-fault_split() { vmlab exec "$1" 'iptables -I INPUT -p udp --dport 5405 -j DROP; iptables -I OUTPUT -p udp --dport 5405 -j DROP'; }
+# knet takes the next port for each further link.
+fault_split() { vmlab exec "$1" 'iptables -I INPUT -p udp --dport 5405:5406 -j DROP; iptables -I OUTPUT -p udp --dport 5405:5406 -j DROP'; }
 heal_split() { vmlab exec "$1" -t 20 'iptables -F'; }
 # Cut off from the array only.
 fault_paths() { vmlab exec "$1" 'iptables -I OUTPUT -p tcp --dport 3260 -j DROP'; }
@@ -190,8 +194,16 @@ ledger_registrants() {
     sed -nE 's/^iSCSI Node: iqn.2001-04.com.example:(n[0-9]+),.*/\1/p' | sort -u
 }
 
-ledger_is_not_registered() {
-  ! ledger_registrants | grep -qx "$1"
+# Who holds the reservation, as the array has it.
+ledger_holder() {
+  vmlab exec st 'cat /sys/kernel/config/target/core/iblock_0/lun0/pr/res_holder' |
+    sed -nE 's/.*iqn.2001-04.com.example:(n[0-9]+),.*/\1/p'
+}
+
+# The one node that may write: alone registered, it holds the reservation.
+ledger_holds_alone() {
+  [ "$(ledger_registrants)" = "$1" ] && [ "$(ledger_holder)" = "$1" ] && return
+  ledger_fail "registered is $(ledger_registrants | paste -sd ' '), the reservation holds $(ledger_holder), not $1 alone"
 }
 
 ledger_mounted() {
@@ -234,7 +246,7 @@ ledger_round_takeover() {
   before=$(ledger_refusals "$active")
   LEDGER_GAP=$(((answered - begin) / 1000))
   LEDGER_TEXT+=", $other answers after $LEDGER_GAP ms"
-  ledger_is_not_registered "$active" || { ledger_fail "$active has its key still"; return 1; }
+  ledger_holds_alone "$other" || return 1
   ledger_mounted "$other" || { ledger_fail "$other answers without the volume"; return 1; }
   case $fault in
   freeze) vmlab thaw "$active" && ledger_late_write "$active" "$before" ;;
@@ -279,7 +291,7 @@ ledger_round_either() {
     LEDGER_FENCED=$other
     LEDGER_TEXT+=", $other is fenced"
     ledger_wait 60 "an acknowledgement of $active behind the fencing of $other" ledger_acknowledges "$active" "${EPOCHREALTIME/[.,]/}" &&
-      "heal_$fault" "$active" || return 1
+      "heal_$fault" "$active" && ledger_holds_alone "$active" || return 1
     ! ledger_mounted "$other" || { ledger_fail "$other has mounted the volume"; return 1; }
   fi
 }
