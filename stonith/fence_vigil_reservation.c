@@ -296,7 +296,7 @@ static int add_volume_group(struct fence_run *run, struct session *session, cons
 struct cib_volume {
     char resource[256];
     char device[1024], disks[4096], group[128];
-    bool reserves;
+    bool reserves, reserves_told;
 };
 
 struct cib_search {
@@ -320,6 +320,13 @@ static void finish_volume(struct cib_search *search)
         search->error = add_device(search->session, volume->device, strlen(volume->device));
 }
 
+/* The first value of a parameter holds. One that does not fit would hide a disk, and a disk that nobody looks at is no proof. */
+static void keep_first(struct cib_search *search, char *place, size_t size, const char *value)
+{
+    if (!*place && text_copy(place, size, value) < 0)
+        search->error = -E2BIG;
+}
+
 static void visit_parameter(void *context, const char *resource, const char *name, const char *value)
 {
     struct cib_search *search = context;
@@ -328,16 +335,18 @@ static void visit_parameter(void *context, const char *resource, const char *nam
     if (!text_equal(volume->resource, resource)) {
         finish_volume(search);
         *volume = (struct cib_volume){ .reserves = false };
-        (void)text_copy(volume->resource, sizeof(volume->resource), resource);
+        keep_first(search, volume->resource, sizeof(volume->resource), resource);
     }
     if (text_equal(name, "device"))
-        (void)text_copy(volume->device, sizeof(volume->device), value);
+        keep_first(search, volume->device, sizeof(volume->device), value);
     else if (text_equal(name, "disks") || text_equal(name, "devs"))
-        (void)text_copy(volume->disks, sizeof(volume->disks), value);
+        keep_first(search, volume->disks, sizeof(volume->disks), value);
     else if (text_equal(name, "volume_group") || text_equal(name, "vgname") || text_equal(name, "volgrpname"))
-        (void)text_copy(volume->group, sizeof(volume->group), value);
-    else if (text_equal(name, "reservation") || text_equal(name, "reservation_type"))
+        keep_first(search, volume->group, sizeof(volume->group), value);
+    else if ((text_equal(name, "reservation") || text_equal(name, "reservation_type")) && !volume->reserves_told) {
         volume->reserves = !text_equal(value, "none");
+        volume->reserves_told = true;
+    }
 }
 
 static int add_cib(struct fence_run *run, struct session *session)

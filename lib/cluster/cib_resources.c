@@ -26,6 +26,7 @@ struct search {
     const char *type;
     cib_visitor visitor;
     void *context;
+    const xmlNode *root; /* of the section */
     int found;
 };
 
@@ -54,34 +55,91 @@ static bool is_element(const xmlNode *node, const char *name)
     return node->type == XML_ELEMENT_NODE && text_equal((const char *)node->name, name);
 }
 
-static void visit_attributes(const xmlNode *primitive, const struct search *search)
+/* The element of that name and id, anywhere below. */
+static const xmlNode *find_element(const xmlNode *element, const char *name, const char *id, unsigned int depth)
 {
-    for (const xmlNode *set = primitive->children; set; set = set->next) {
-        if (!is_element(set, "instance_attributes"))
-            continue;
-        for (const xmlNode *pair = set->children; pair; pair = pair->next)
-            if (is_element(pair, "nvpair"))
-                search->visitor(search->context, attribute(primitive, "id"), attribute(pair, "name"), attribute(pair, "value"));
-    }
+    const xmlNode *found = NULL;
+
+    if (is_element(element, name) && text_equal(attribute(element, "id"), id))
+        return element;
+    for (const xmlNode *child = element->children; child && !found && depth < DEPTH_MAX; child = child->next)
+        if (child->type == XML_ELEMENT_NODE)
+            found = find_element(child, name, id, depth + 1);
+    return found;
 }
 
-static void visit_element(const xmlNode *element, unsigned int depth, struct search *search)
+/* What an element stands for: itself, or the one that its id-ref names. NULL where that is not in this section. */
+static const xmlNode *resolve(const struct search *search, const xmlNode *element)
 {
-    if (is_element(element, "primitive")) {
-        if (!text_equal(attribute(element, "provider"), search->provider) || !text_equal(attribute(element, "type"), search->type))
-            return;
-        search->found++;
-        visit_attributes(element, search);
-        return;
+    const char *reference = attribute(element, "id-ref");
+
+    return *reference ? find_element(search->root, (const char *)element->name, reference, 0) : element;
+}
+
+static int visit_set(const xmlNode *set, const char *resource, const struct search *search)
+{
+    for (const xmlNode *child = set->children; child; child = child->next) {
+        const xmlNode *pair = is_element(child, "nvpair") ? resolve(search, child) : NULL;
+
+        /* Which of its values hold is not told by the text alone: they may differ from node to node, and from day to day. */
+        if (is_element(child, "rule"))
+            return -ENOTSUP;
+        if (is_element(child, "nvpair") && !pair)
+            return -ENOKEY;
+        if (pair)
+            search->visitor(search->context, resource, *attribute(child, "name") ? attribute(child, "name") : attribute(pair, "name"),
+                            attribute(pair, "value"));
     }
-    for (const xmlNode *child = element->children; child && depth < DEPTH_MAX; child = child->next)
+    return 0;
+}
+
+/* The sets of a primitive, or of its template. Of several the order is by score, else as they stand (pacemaker's lib/pengine/rules.c). */
+static int visit_sets(const xmlNode *owner, const char *resource, const struct search *search)
+{
+    unsigned int count = 0, scored = 0;
+    int r = 0;
+
+    for (const xmlNode *child = owner->children; r == 0 && child; child = child->next) {
+        const xmlNode *set = is_element(child, "instance_attributes") ? resolve(search, child) : NULL;
+
+        if (is_element(child, "instance_attributes"))
+            r = set ? visit_set(set, resource, search) : -ENOKEY;
+        count += set != NULL;
+        scored += set && *attribute(set, "score");
+    }
+    return r == 0 && count > 1 && scored > 0 ? -ENOTSUP : r;
+}
+
+static int visit_primitive(const xmlNode *primitive, struct search *search)
+{
+    const char *template = attribute(primitive, "template"), *id = attribute(primitive, "id");
+    const xmlNode *kind = *template ? find_element(search->root, "template", template, 0) : primitive;
+    int r;
+
+    if (!kind)
+        return -ENOKEY;
+    if (!text_equal(attribute(kind, "provider"), search->provider) || !text_equal(attribute(kind, "type"), search->type))
+        return 0;
+    search->found++;
+    r = visit_sets(primitive, id, search);
+    return r == 0 && kind != primitive ? visit_sets(kind, id, search) : r;
+}
+
+static int visit_element(const xmlNode *element, unsigned int depth, struct search *search)
+{
+    int r = 0;
+
+    if (is_element(element, "primitive"))
+        return visit_primitive(element, search);
+    for (const xmlNode *child = element->children; r == 0 && child && depth < DEPTH_MAX; child = child->next)
         if (child->type == XML_ELEMENT_NODE)
-            visit_element(child, depth + 1, search);
+            r = visit_element(child, depth + 1, search);
+    return r;
 }
 
 int cib_resources_parse(const char *text, size_t length, const char *provider, const char *type, cib_visitor visitor, void *context)
 {
-    struct search search = { provider, type, visitor, context, 0 };
+    struct search search = { provider, type, visitor, context, NULL, 0 };
     /* What a library has warned of on the error stream may stand before it. */
     const char *begin = length > 0 ? memmem(text, length, "<resources", strlen("<resources")) : NULL;
     struct libxml2 library = { 0 };
@@ -96,10 +154,10 @@ int cib_resources_parse(const char *text, size_t length, const char *provider, c
     document = library.read(begin, (int)(length - (size_t)(begin - text)), NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     if (!document)
         return -EBADMSG;
-    if (library.root(document))
-        visit_element(library.root(document), 0, &search);
+    search.root = library.root(document);
+    r = search.root ? visit_element(search.root, 0, &search) : 0;
     library.free_document(document);
-    return search.found;
+    return r < 0 ? r : search.found;
 }
 
 int cib_resources_visit(const char *provider, const char *type, struct deadline deadline, cib_visitor visitor, void *context)
@@ -129,6 +187,10 @@ const char *cib_resources_error_text(int error)
         return "libxml2 cannot be loaded: install libxml2";
     case -EBADMSG:
         return "cibadmin's answer is no configuration";
+    case -ENOTSUP:
+        return "a parameter of one depends on a rule or a score";
+    case -ENOKEY:
+        return "one takes parameters from a template or a reference that is not there";
     case -ETIMEDOUT:
         return "cibadmin timed out";
     default:

@@ -12,9 +12,10 @@
 /* Called for each parameter of each resource of the kind. All texts are borrowed for the call. */
 typedef void (*cib_visitor)(void *context, const char *resource, const char *name, const char *value);
 
-/* Visits the instance attributes of all primitives <primitive provider="..." type="..."> in a text of the CIB's resources section. A primitive that takes its
- * parameters from a template is not resolved. Returns the number of primitives of the kind, -EBADMSG when the text is no such XML, -ELIBACC
- * without libxml2. Pure. */
+/* Visits the instance attributes of all primitives <primitive provider="..." type="..."> in a text of the CIB's resources section, with what they take from a template or
+ * by reference. Of a parameter that comes twice for a resource the first holds. Returns the number of primitives of the kind; -ENOTSUP where a rule or a score decides what
+ * holds, -ENOKEY where a template or a reference is not in the text: what was visited is then not all; -EBADMSG when the text is no such XML, -ELIBACC without
+ * libxml2. Pure. */
 int cib_resources_parse(const char *text, size_t length, const char *provider, const char *type, cib_visitor visitor, void *context);
 
 /* The same of the cluster that runs here. Returns also -ENOENT (no cibadmin), -ENOTCONN (the cluster does not run here), -ETIMEDOUT, -errno. */
