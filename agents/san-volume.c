@@ -8,6 +8,7 @@
  * Stop has succeeded when no mount of it is left in the mount table and the kernel lets the device be opened exclusively: a mount in
  * another namespace, or one that was taken out of the tree in use, still writes, and is a failed stop.
  */
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -659,16 +660,19 @@ static enum ocf_code fail_lock(struct agent_run *run, const struct call *call, i
 static enum ocf_code bring_up(struct agent_run *run, struct call *call)
 {
     struct volume *volume = &call->volume;
+    uint64_t begin = deadline_now_ms();
     enum ocf_code code = require_quorum(run, volume);
     int r;
 
     if (code != OCF_SUCCESS)
         return code;
     r = judge_last_holder(call);
+    volume_time(volume, "cluster", begin);
     if (r == 0)
         r = volume_up(volume);
     if (r < 0)
         return refuse(run, volume, code_of(r), reason(volume, r));
+    log_notice("up in %" PRIu64 " ms: %s", deadline_now_ms() - begin, volume->times.text ? volume->times.text : "");
     (void)agent_record(run->agent->name, run->instance, "mount", "%s (%s, %s %s) on %s, quorum %s", call->config.device,
                        volume->bind ? "folder" : volume->network ? "server" : volume->device.path, volume->mount.type, volume->superblock.uuid, volume->directory,
                        quorum_policies[call->config.quorum]);

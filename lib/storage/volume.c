@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "storage/volume.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,6 +56,11 @@ void volume_degrade(struct volume *volume, const char *format, ...)
     va_end(arguments);
     if (text)
         text_buffer_printf(&volume->degraded, "%s%s", volume->degraded.length > 0 ? "; " : "", text);
+}
+
+void volume_time(struct volume *volume, const char *what, uint64_t begin_ms)
+{
+    text_buffer_printf(&volume->times, "%s%s %" PRIu64 " ms", volume->times.length > 0 ? ", " : "", what, deadline_now_ms() - begin_ms);
 }
 
 bool volume_wants_write(const struct volume *volume)
@@ -198,21 +204,43 @@ void volume_close(struct volume *volume)
     text_buffer_free(&volume->why);
     text_buffer_free(&volume->degraded);
     text_buffer_free(&volume->notes);
+    text_buffer_free(&volume->times);
 }
 
 /* The lowest of the layers that let data be changed by what is mounted: before it, the cluster is told who has the volume. */
 static const struct volume_layer *const first_of_mount = &volume_layer_device;
 
+static int layer_bring_up(struct volume *volume, const struct volume_layer *layer)
+{
+    uint64_t begin = deadline_now_ms();
+    int r;
+
+    if (!layer->applies(volume))
+        return 0;
+    r = layer->up(volume);
+    volume_time(volume, layer->name, begin);
+    return r;
+}
+
+static int announce(struct volume *volume)
+{
+    uint64_t begin = deadline_now_ms();
+    int r;
+
+    if (!volume->authority)
+        return 0;
+    r = volume->authority->announce(volume);
+    volume_time(volume, "record", begin);
+    return r;
+}
+
 int volume_up(struct volume *volume)
 {
     for (size_t i = 0; i < ARRAY_SIZE(layers); i++) {
-        int r = 0;
+        int r = layers[i] == first_of_mount ? announce(volume) : 0;
 
-        if (layers[i] == first_of_mount && volume->authority)
-            r = volume->authority->announce(volume);
-        if (r == 0 && layers[i]->applies(volume))
-            r = layers[i]->up(volume);
-
+        if (r == 0)
+            r = layer_bring_up(volume, layers[i]);
         if (r < 0)
             return volume_fail(volume, r, "layer %s of %s: %s", layers[i]->name, volume->directory, strerror(-r));
     }

@@ -144,6 +144,7 @@ struct volume {
     struct text_buffer why;    /* the reason of the first failure: thing, cause, remedy */
     struct text_buffer degraded; /* sound, but with less than it should have: paths, sessions; "; " between two */
     struct text_buffer notes;  /* what is worth a line in the log, '\n' between two */
+    struct text_buffer times;  /* how long the parts of bringing it up took; ", " between two */
 };
 
 /* A kind of storage. All functions return 0 (check: enum volume_status) or -errno with the reason given by volume_fail(). Meaning of errors to
@@ -202,6 +203,8 @@ int volume_disk_find(struct volume *volume, struct volume_disk *disk);
 /* Keeps what was found out about the volume and its LUNs for the next action. */
 void volume_write_note(struct volume *volume);
 
+/* Appends to volume->times that `what` has taken the time since `begin_ms` (deadline_now_ms()). */
+void volume_time(struct volume *volume, const char *what, uint64_t begin_ms);
 /* Adds a line for the log. */
 void volume_note(struct volume *volume, const char *format, ...) _printf_(2, 3);
 

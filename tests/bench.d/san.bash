@@ -117,6 +117,76 @@ san_monitor() {
     report "beside an empty program, CPU" cpu empty stack-ours 2x
 }
 
+# Reads the survivor's pacemaker.log; prints "san PHASE MILLISECONDS" of the last takeover in it, as takeover_medians takes them. The layers' times are the agent's
+# own word; of the stock agents each is a layer.
+san_read_takeover() {
+    awk '
+        function at(text, parts) { split(text, parts, /[:.]/); return ((parts[1] * 60 + parts[2]) * 60 + parts[3]) * 1000 + parts[4] }
+        function since(end, begin) { return (end - begin + 86400000) % 86400000 }
+        function say(name, value) { printf "san %s %d\n", name, value }
+        /Requesting fencing \((off|reboot)\) of node/ { request = at($3); fenced = start = ended = lvm = mount = 0; layers = "" }
+        !request { next }
+        /Operation .(off|reboot). targeting .*: OK/ { fenced = at($3) }
+        /Requesting local execution of start operation for (volume|group-of-volumes) / && !start { start = at($3) }
+        /Result of start operation for group-of-volumes on .*: ok/ { lvm = at($3) }
+        /Requesting local execution of start operation for volume / { mount = at($3) }
+        / up in [0-9]+ ms: / { layers = $0; sub(/.* up in [0-9]+ ms: /, "", layers) }
+        /Result of start operation for volume on .*: ok/ { ended = at($3) }
+        END {
+            if (!request || !fenced || !start || !ended) exit 1
+            say("fenced", since(fenced, request)); say("begun", since(start, fenced)); say("whole", since(ended, request))
+            if (lvm) { say("lvm", since(lvm, start)); say("mount", since(ended, mount)); say("between", since(mount, lvm)); exit }
+            for (count = split(layers, words, /, /); count > 0; count--) {
+                split(words[count], word, " ")
+                if (word[1] == "device" || word[1] == "filesystem") rest += word[2]; else { say(word[1], word[2]) }
+                known += word[2]
+            }
+            say("mount", rest); say("between", since(ended, start) - known)
+        }'
+}
+
+# Cuts the active node of the ledger test, again and again: it has the whole stack, stock and ours.
+san_cut() {
+    local whose=$1 agents=$2 run victim survivor begin
+    : >"$work/takeover.$whose"
+    for ((run = 0; run < san_runs; run++)); do
+        if [ $run -eq 0 ]; then ledger_up "$agents"; else ledger_restore; fi >>"$work/vmlab.log" 2>&1 || return 1
+        victim=$(ledger_active)
+        survivor=$([ "$victim" = n1 ] && echo n2 || echo n1)
+        begin=${EPOCHREALTIME/[.,]/}
+        vmlab kill "$victim" && ledger_wait 180 "the takeover by $survivor" ledger_acknowledges "$survivor" "$begin" || return 1
+        echo "san gap $((($(ledger_newest "$survivor") - begin) / 1000))" >>"$work/takeover.$whose"
+        vmlab get "$survivor" /var/log/pacemaker/pacemaker.log | san_read_takeover >>"$work/takeover.$whose" || { echo "bench: no takeover in the log of $survivor" >&2; return 1; }
+    done
+    takeover_medians "$whose"
+}
+
+san_takeover() {
+    local phase label
+    # shellcheck disable=SC2034 # for ledger.bash
+    LEDGER=$work/ledger BUILD=$build VMLAB_FOLDER=$source_root/tests/vmlab
+    mkdir -p "$LEDGER"
+    # shellcheck source=tests/vmlab/ledger.bash
+    . "$VMLAB_FOLDER/ledger.bash"
+    # shellcheck source=tests/bench.d/takeover.bash
+    . "$parts/takeover.bash"
+    san_cut stock stock && san_cut ours vigil || return 1
+    report_title "Takeover with the array after a power cut, $san_runs times each: the layers' times" "fence_scsi + LVM-activate + Filesystem" "fence_vigil_reservation + san-volume"
+    while IFS=: read -r phase label; do report "$label" time "san.$phase.stock" "san.$phase.ours"; done <<'END'
+fenced:fence request to fenced
+begun:Pacemaker, until the start begins
+cluster:quorum, last holder
+multipath:multipath
+reservation:reservation taken and read back
+lvm:volume group taken over
+record:record of the new holder
+mount:device checked and mounted
+between:between and around the layers
+whole:fence request to volume mounted
+gap:power cut to the first answer
+END
+}
+
 # Sums of medians, leasts and mosts.
 san_sum() {
     local name
@@ -125,13 +195,14 @@ san_sum() {
 
 section_san() {
     local status=0 node
-    export VIGIL_VMLAB=$work/vmlab VIGIL_VMLAB_OWNER=$$
+    export VIGIL_VMLAB=$work/vmlab VIGIL_VMLAB_OWNER=$$ VIGIL_BUILD=$build
     vmlab up >"$work/vmlab.log" 2>&1 && vmlab san 16 32 >>"$work/vmlab.log" 2>&1 && vmlab cluster >>"$work/vmlab.log" 2>&1 ||
         { tail -n 5 "$work/vmlab.log" >&2; vmlab down; return 1; }
     for node in n1 n2; do
         vmlab put "$node" "$build/tests/bench.d/measure" /usr/sbin/measure && vmlab put "$node" "$build/tests/bench.d/empty" /usr/sbin/empty || status=1
     done
     [ $status -ne 0 ] || { san_off && san_status && san_monitor; } || status=1
+    vmlab down && [ $status -eq 0 ] && san_takeover || status=1
     vmlab down
     return $status
 }
