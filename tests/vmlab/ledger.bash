@@ -57,17 +57,22 @@ ledger_is_idle() {
   vmlab exec n1 'dc=$(crmadmin -q -D 2>&1) && crmadmin -q -S "${dc##* }" 2>&1' | grep -q S_IDLE
 }
 
+# Made once, also where two tests begin at once.
+ledger_snapshot() {
+  flock 9
+  [ ! -e "$LEDGER_SNAPSHOT/place" ] || return 0
+  # A snapshot is of use as long as its build is.
+  find "${LEDGER_SNAPSHOT%/*}" -maxdepth 1 -name 'ledger-*-*' -mmin +1440 -exec rm -rf --one-file-system {} +
+  ledger_build "$1" && vmlab save "$LEDGER_SNAPSHOT" && cp "$LEDGER/place" "$LEDGER_SNAPSHOT/" && vmlab down
+}
+
 # A snapshot saves the 40 s of a cold start.
 ledger_up() {
   local agents=$1 key snapshot
   key=$(vmlab snapshot-key) || return 1
   snapshot=${VIGIL_VMLAB_CACHE:-${HOME:-/root}/.cache/vigil-vmlab}/ledger-$agents-$({ cat "$VMLAB_FOLDER/ledger_$agents.xml"; declare -f ledger_build ledger_settled; echo "$key"; } | sha256sum | cut -c1-16)
   LEDGER_SNAPSHOT=$snapshot
-  if [ ! -e "$snapshot/place" ]; then
-    # A snapshot is of use as long as its build is.
-    find "${snapshot%/*}" -maxdepth 1 -name 'ledger-*' -mmin +1440 -exec rm -rf --one-file-system {} +
-    ledger_build "$agents" && vmlab save "$snapshot" && cp "$LEDGER/place" "$snapshot/" && vmlab down || return 1
-  fi
+  mkdir -p "${snapshot%/*}" && ledger_snapshot "$agents" 9> "${snapshot%/*}/ledger.lock" || return 1
   cp "$snapshot/place" "$LEDGER/" && ledger_restore
 }
 
