@@ -30,7 +30,7 @@ timeline_read_log() {
   while read -r line; do
     case $line in
     *"A new membership"*"Members left"*) set -- lost "$node is on its own" ;;
-    *"Operation '"*"' targeting $peer by "*": OK"*) set -- fenced "$peer, by $([ -n "$LAB_CLOUD" ] && echo "the cloud" || echo "its management controller")" ;;
+    *"Operation '"*"' targeting $peer by "*": OK"*) set -- fenced "$peer, by ${TIMELINE_FENCER:-$([ -n "$LAB_CLOUD" ] && echo "the cloud" || echo "its management controller")}" ;;
     *"Result of start operation for disk on $node: "[oO][kK]*) set -- disk "to $node" ;;
     *"Result of start operation for cloud-address on $node: "[oO][kK]*) set -- moved "to $node" ;;
     *"Result of start operation for volume on $node: "[oO][kK]*) set -- volume "on $node" ;;
@@ -92,7 +92,7 @@ timeline_print() {
   for event in "$@"; do wanted[$event]=1; done
   TIMELINE=''
   while [ ${#wanted[@]} -gt 0 ]; do
-    read -r -t 90 -u "$TIMELINE_FD" time event detail || { lab_fail "not seen within 90 s: ${!wanted[*]}"; return 1; }
+    read -r -t "${TIMELINE_LIMIT:-90}" -u "$TIMELINE_FD" time event detail || { lab_fail "not seen within ${TIMELINE_LIMIT:-90} s: ${!wanted[*]}"; return 1; }
     since=$(timeline_since "$start" "$time")
     # What was on its way before the cut is not of this takeover; a repeated event neither.
     [[ "$since" != -* ]] && [ -n "${wanted[$event]:-}" ] || continue

@@ -4,6 +4,12 @@
 #
 # What namespaces can't show: a power cut that loses what was not flushed, and an array that keeps the fenced node out.
 
+# shellcheck disable=SC2034 # for timeline.bash
+TIMELINE_FENCER="the array"
+# Emulated machines on a busy one: what takes seconds may take minutes.
+# shellcheck disable=SC2034
+TIMELINE_LIMIT=300
+
 vmlab() {
   VIGIL_BUILD=$BUILD "$SOURCE/tests/vmlab/vmlab" "$@"
 }
