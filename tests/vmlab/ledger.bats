@@ -44,3 +44,22 @@ END
   verify good nothing
   [ "$status" -eq 1 ]
 }
+
+@test "the account sums up the parts of a long test, and a round that failed fails it" {
+  local journal=$BATS_TEST_TMPDIR/journal
+  line() { printf '2026-01-01T00:00:00Z\t%s\t7\t%d\t%s\t%s\t%s\t%d\t20\t4\t%s\n' "$@" >> "$journal"; }
+  line vigil 1 freeze good 10000 2 "freeze of n1"
+  line vigil 2 freeze+rejoin good 14000 3 "freeze of n2"
+  line vigil 3 path good - 0 "path of n1"
+  run "$BATS_TEST_DIRNAME/ledger" --account "$journal"
+  [ "$status" -eq 0 ]
+  grep -qE '^freeze +2 +2 +2 +12\.0 s +14\.0 s +5$' <<< "$output"
+  grep -qE '^all +3 +3 +2 ' <<< "$output"
+  line vigil 4 path FAILED - 0 "path of n1: n2 took over, without need"
+  run "$BATS_TEST_DIRNAME/ledger" --account "$journal"
+  [ "$status" -eq 1 ]
+  grep -qE '^all +4 +3 +2 ' <<< "$output" && grep -qF 'round 4 of seed 7, FAILED: path of n1: n2 took over' <<< "$output"
+  : > "$journal"
+  run "$BATS_TEST_DIRNAME/ledger" --account "$journal"
+  [ "$status" -eq 1 ]
+}
