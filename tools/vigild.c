@@ -23,6 +23,7 @@
 #include "tools/watcher/worker.h"
 
 #define REAP_EVERY_MS 5000
+#define PREDECESSOR_LIMIT_MS 5000 /* a vigild that was killed a moment ago: on a busy machine it takes its time to end */
 
 static struct watcher watcher = { .folder_fd = -1, .lock_fd = -1 };
 static uint64_t watchdog_ms;
@@ -53,10 +54,12 @@ static void on_reap(void *data)
     watcher_timer(data, REAP_EVERY_MS, data, on_reap, &handle);
 }
 
-/* One vigild on a node. The lock ends with this process, whatever its children do (fcntl(2)): that is how agents know that it runs. */
+/* One vigild on a node. The lock ends with this process, whatever its children do (fcntl(2)): that is how agents know that it runs. One that
+ * is about to end is waited for. */
 static int lock_folder(void)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    struct deadline deadline = deadline_in(PREDECESSOR_LIMIT_MS);
     int r = file_make_directory(WATCH_FOLDER, 0750);
 
     if (r < 0)
@@ -64,8 +67,12 @@ static int lock_folder(void)
     watcher.lock_fd = open(WATCH_FOLDER "/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (watcher.lock_fd < 0)
         return -errno;
-    if (fcntl(watcher.lock_fd, F_SETLK, &lock) < 0)
-        return errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
+    while (fcntl(watcher.lock_fd, F_SETLK, &lock) < 0) {
+        if (errno != EACCES && errno != EAGAIN && errno != EINTR)
+            return -errno;
+        if (deadline_sleep(deadline, 10) < 0)
+            return -EBUSY;
+    }
     return 0;
 }
 

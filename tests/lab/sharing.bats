@@ -73,34 +73,34 @@ all_know() {
 @test "what one notes all know, once" {
   local node
   for node in n1 n2 n3; do note "$node" "from $node"; done
-  for node in n1 n2 n3; do lab_wait 20 "the note of $node on all" all_know "from $node"; done
+  for node in n1 n2 n3; do lab_wait 60 "the note of $node on all" all_know "from $node"; done
 }
 
 @test "a split into three, and the merge: all know all, once" {
   local node round
   lab_split
-  for node in n1 n2 n3; do lab_wait 30 "$node alone" shares_with "$node" 1; done
+  for node in n1 n2 n3; do lab_wait 60 "$node alone" shares_with "$node" 1; done
   for round in 1 2 3 4 5; do
     for node in n1 n2 n3; do note "$node" "split $round of $node"; done
   done
-  for node in n1 n2 n3; do lab_wait 20 "its own on $node" knows "$node" "split 5 of $node" 1; done
+  for node in n1 n2 n3; do lab_wait 60 "its own on $node" knows "$node" "split 5 of $node" 1; done
   knows n1 "split 1 of n2" 0
   lab_heal
   lab_wait 60 "three that share" all_share 3
   for round in 1 2 3 4 5; do
-    for node in n1 n2 n3; do lab_wait 30 "note $round of $node on all" all_know "split $round of $node"; done
+    for node in n1 n2 n3; do lab_wait 60 "note $round of $node on all" all_know "split $round of $node"; done
   done
 }
 
 @test "a node that was cut and comes back learns what it missed; its own story is kept for it" {
   note n3 "before the cut"
-  lab_wait 20 "the note on all" all_know "before the cut"
+  lab_wait 60 "the note on all" all_know "before the cut"
   lab_node_cut n3
-  lab_wait 30 "two that share" shares_with n1 2
+  lab_wait 60 "two that share" shares_with n1 2
   note n1 "while n3 was away"
   lab_node_on n3
   lab_wait 60 "three that share" all_share 3
-  lab_wait 30 "what it missed" all_know "while n3 was away"
+  lab_wait 60 "what it missed" all_know "while n3 was away"
   knows n3 "before the cut" 1
 }
 
@@ -112,10 +112,10 @@ all_know() {
   awk -v o="$offset" -v u="$uncertainty" 'BEGIN { e = o - 1000e9; if (e < 0) e = -e; exit !(e <= u + 10e6 && u < 200e6) }' || { echo "offset $line"; return 1; }
   for i in 1 2 3 4 5 6; do
     note "n$((i % 3 + 1))" "order $i"
-    lab_wait 10 "the note" knows n1 "order $i" 1
+    lab_wait 60 "the note" knows n1 "order $i" 1
   done
   for node in n1 n2 n3; do
-    lab_wait 20 "all of it" knows "$node" "order 6" 1
+    lab_wait 60 "all of it" knows "$node" "order 6" 1
     assert_order "$node"
   done
 }
@@ -131,9 +131,9 @@ assert_order() {
   for shift in 3600 -3600 0; do
     lab_exec n2 sh -c 'echo "$1" > /run/clock-shift.new && mv /run/clock-shift.new /run/clock-shift' shift "$shift"
     i=$((i + 1))
-    lab_wait 10 "the step said" eval '[ "$(lab_exec n1 vigil timeline --all | grep -c "n2 .*the wall clock was stepped by")" -ge '$i' ]'
+    lab_wait 60 "the step said" eval '[ "$(lab_exec n1 vigil timeline --all | grep -c "n2 .*the wall clock was stepped by")" -ge '$i' ]'
     note n2 "step $i"
-    lab_wait 10 "the note" knows n1 "step $i" 1
+    lab_wait 60 "the note" knows n1 "step $i" 1
   done
   [ "$(lab_exec n1 vigil timeline --all | grep -o 'drill: step [0-9]$' | tr -d '\n')" = "drill: step 1drill: step 2drill: step 3" ]
   # And those of before stay where they were.
@@ -146,7 +146,7 @@ assert_order() {
   for node in n1 n2 n3; do before+=("$(status_of "$node" pid)"); done
   [ "$(lab_exec n1 bus_noise vigil-events 5000)" = 5000 ]
   note n2 "behind the noise"
-  lab_wait 30 "the note on all" all_know "behind the noise"
+  lab_wait 60 "the note on all" all_know "behind the noise"
   for node in n1 n2 n3; do
     after=$(status_of "$node" pid)
     [ "$after" = "${before[${node#n} - 1]}" ] || { echo "vigild of $node has ended"; return 1; }

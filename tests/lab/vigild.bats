@@ -19,7 +19,7 @@ setup_file() {
   lab_reap
   watcher_stage "$build" "$BATS_FILE_TMPDIR/stage" > "$BATS_FILE_TMPDIR/stage.log" 2>&1 || { cat "$BATS_FILE_TMPDIR/stage.log"; return 1; }
   watcher_up 2 "$BATS_FILE_TMPDIR/stage" && watcher_app app 8080 && place app &&
-    lab_wait 30 "the application on n1" watcher_settled app n1 && lab_wait 10 "its registration" watcher_registered n1 app || return 1
+    lab_wait 60 "the application on n1" watcher_settled app n1 && lab_wait 60 "its registration" watcher_registered n1 app || return 1
   export LAB VIGIL_BUILD=$build
 }
 
@@ -43,7 +43,8 @@ teardown() {
   [ -n "${BATS_TEST_COMPLETED:-}" ] || cp -r "$LAB/log" "$BATS_FILE_TMPDIR/log.$BATS_TEST_NUMBER"
 }
 
-# Runs a command that breaks something of a resource on n1, and demands that Pacemaker is told once, within MS, and that it runs again.
+# Runs a command that breaks something of a resource on n1, and demands that Pacemaker is told once, within MS: long before the next poll, also where this
+# machine has much else to do. How quick it is on a quiet one is tests/bench's to say.
 # shellcheck disable=SC2034 # DETECTED_MS is read by who wants the figure
 detect() {
   local name=$1 limit=$2 before began
@@ -51,7 +52,7 @@ detect() {
   before=$(watcher_reports n1 "$name")
   began=$(watcher_now_ms)
   "$@" || return 1
-  lab_wait 20 "the report of $name's failure" watcher_reports_are n1 "$name" $((before + 1)) || return 1
+  lab_wait 60 "the report of $name's failure" watcher_reports_are n1 "$name" $((before + 1)) || return 1
   DETECTED_MS=$(($(watcher_reported_ms n1 "$name") - began))
   [ "$DETECTED_MS" -le "$limit" ] || { lab_fail "the failure of $name was known after $DETECTED_MS ms, not within $limit" n1; return 1; }
   echo "# $BATS_TEST_DESCRIPTION: known after $DETECTED_MS ms" >&3
@@ -65,37 +66,37 @@ app_kill() { lab_exec n1 kill -KILL "$(watcher_pid n1 app)"; }
 @test "an application that is killed is reported at once, with the reason, and counted once" {
   local pid
   lab_exec n1 crm_resource --resource app --cleanup
-  lab_wait 20 "the application" watcher_settled app n1
+  lab_wait 60 "the application" watcher_settled app n1
   pid=$(watcher_pid n1 app)
-  detect app 1500 app_kill
+  detect app 10000 app_kill
   lab_exec n1 answering_app ask 8080 10000
-  lab_wait 20 "a recovered application" watcher_settled app n1
-  lab_wait 10 "its new registration" watcher_registered n1 app
+  lab_wait 60 "a recovered application" watcher_settled app n1
+  lab_wait 60 "its new registration" watcher_registered n1 app
   [ "$(watcher_pid n1 app)" != "$pid" ]
-  lab_wait 10 "the reason in crm_mon" reason_is_shown "process $pid of app has ended"
+  lab_wait 60 "the reason in crm_mon" reason_is_shown "process $pid of app has ended"
   [ "$(lab_exec n1 crm_failcount --query --resource app --node n1 | sed 's/.*value=//')" = 1 ]
 }
 
 reason_is_shown() { lab_exec n1 crm_mon --one-shot | grep -q "$1"; }
 
 @test "an application that accepts and never answers is reported" {
-  lab_wait 20 "the application" watcher_settled app n1
-  detect app 15000 lab_exec n1 kill -USR1 "$(watcher_pid n1 app)"
-  lab_wait 20 "a recovered application" watcher_settled app n1
+  lab_wait 60 "the application" watcher_settled app n1
+  detect app 30000 lab_exec n1 kill -USR1 "$(watcher_pid n1 app)"
+  lab_wait 60 "a recovered application" watcher_settled app n1
   lab_exec n1 answering_app ask 8080 10000
 }
 
 @test "in maintenance, and unmanaged, nothing is reported; afterwards it is" {
   local before
-  lab_wait 20 "the application" watcher_settled app n1
+  lab_wait 60 "the application" watcher_settled app n1
   lab_exec n1 crm_attribute --name maintenance-mode --update true
   before=$(watcher_reports n1 app)
   app_kill
-  lab_wait 10 "vigild's word that it leaves it alone" dismissed_for "unmanaged, in maintenance or blocked"
+  lab_wait 60 "vigild's word that it leaves it alone" dismissed_for "unmanaged, in maintenance or blocked"
   [ "$(watcher_reports n1 app)" = "$before" ]
   lab_exec n1 crm_attribute --name maintenance-mode --delete
-  lab_wait 30 "a recovered application" recovered 8080
-  lab_wait 20 "the application" watcher_settled app n1
+  lab_wait 60 "a recovered application" recovered 8080
+  lab_wait 60 "the application" watcher_settled app n1
 }
 
 dismissed_for() { lab_exec n1 vigil timeline --since 60s | grep -q "$1"; }
@@ -104,25 +105,25 @@ recovered() { lab_exec n1 answering_app ask "$1" 200; }
 @test "an address that is deleted by hand is reported" {
   lab_exec n1 pcs resource create ip ocf:vigil:vip ip=192.0.2.60 nic=eth0 cidr_netmask=24 arp_count=1 op monitor interval=60s --force >> "$LAB/log/pcs.log" 2>&1
   place ip
-  lab_wait 20 "the address" watcher_settled ip n1
-  lab_wait 5 "its registration" watcher_registered n1 ip
-  detect ip 1500 lab_exec n1 ip addr del 192.0.2.60/24 dev eth0
-  lab_wait 20 "the address again" watcher_settled ip n1
+  lab_wait 60 "the address" watcher_settled ip n1
+  lab_wait 60 "its registration" watcher_registered n1 ip
+  detect ip 10000 lab_exec n1 ip addr del 192.0.2.60/24 dev eth0
+  lab_wait 60 "the address again" watcher_settled ip n1
   lab_exec n1 ip -o addr show dev eth0 | grep -q 192.0.2.60/
 }
 
 @test "a link that goes down is reported; one that flaps is not" {
   local before
-  lab_wait 20 "the address" watcher_settled ip n1
+  lab_wait 60 "the address" watcher_settled ip n1
   lab_exec n1 pcs resource update ip nic=eth1 ip=198.51.100.60 >> "$LAB/log/pcs.log" 2>&1
-  lab_wait 20 "the address on the other interface" watcher_settled ip n1
-  lab_wait 5 "its registration" watcher_registered n1 ip
+  lab_wait 60 "the address on the other interface" watcher_settled ip n1
+  lab_wait 60 "its registration" watcher_registered n1 ip
   before=$(watcher_reports n1 ip)
-  lab_link n1 mgmt down
-  lab_link n1 mgmt up
-  lab_wait 5 "vigild's second look" dismissed_for "link eth1 is well at the second look"
+  # By one program, since both are to be through before vigild's second look, a quarter of a second later.
+  lab_rack ip -batch - <<< $'link set n1-mgmt down\nlink set n1-mgmt up'
+  lab_wait 60 "vigild's second look" dismissed_for "link eth1 is well at the second look"
   [ "$(watcher_reports n1 ip)" = "$before" ]
-  detect ip 6000 lab_link n1 mgmt down
+  detect ip 15000 lab_link n1 mgmt down
   lab_link n1 mgmt up
   lab_exec n1 pcs resource delete ip >> "$LAB/log/pcs.log" 2>&1
 }
@@ -132,15 +133,15 @@ recovered() { lab_exec n1 answering_app ask "$1" 200; }
   lab_exec n1 pcs resource create volume ocf:vigil:san-volume device=/dev/disk/by-id/scsi-shared-volume directory=/srv/volume fstype=ext4 \
     op monitor interval=60s --force >> "$LAB/log/pcs.log" 2>&1
   place volume
-  lab_wait 30 "the volume" watcher_settled volume n1
-  lab_wait 5 "its registration" watcher_registered n1 volume
-  detect volume 1500 lab_exec n1 umount /srv/volume
-  lab_wait 30 "the volume again" watcher_settled volume n1
-  lab_wait 5 "its registration" watcher_registered n1 volume
-  detect volume 5000 lab_exec n1 mount -o remount,ro /srv/volume
-  lab_wait 30 "the volume again" watcher_settled volume n1
+  lab_wait 60 "the volume" watcher_settled volume n1
+  lab_wait 60 "its registration" watcher_registered n1 volume
+  detect volume 10000 lab_exec n1 umount /srv/volume
+  lab_wait 60 "the volume again" watcher_settled volume n1
+  lab_wait 60 "its registration" watcher_registered n1 volume
+  detect volume 15000 lab_exec n1 mount -o remount,ro /srv/volume
+  lab_wait 60 "the volume again" watcher_settled volume n1
   lab_exec n1 pcs resource delete volume >> "$LAB/log/pcs.log" 2>&1
-  lab_wait 30 "a cluster with nothing left to do" lab_exec n1 crm_resource --wait --timeout=20
+  lab_wait 60 "a cluster with nothing left to do" lab_exec n1 crm_resource --wait --timeout=20
 }
 
 # A disk whose storage hangs on demand: a loop device on a FUSE file, held open in the rack and seen by n1.
@@ -153,13 +154,13 @@ hang_disk_make() {
   setsid bash -c 'echo $$ > "$0/rack/cgroup.procs" && exec nsenter "$@"' "$LAB_GROUP" -t "$LAB_RACK" -n -m -- \
     "$VIGIL_BUILD/tests/agents/hangfs" "$folder/fuse" "$folder/image" "$folder/control" </dev/null >>"$LAB/log/rack.log" 2>&1 3>&- 4>&- &
   disown $!
-  lab_wait 10 "the disk that can hang" lab_rack test -e "$folder/fuse/disk"
+  lab_wait 60 "the disk that can hang" lab_rack test -e "$folder/fuse/disk"
   # shellcheck disable=SC2016 # for the shell that is started
   setsid bash -c 'echo $$ > "$0/rack/cgroup.procs" && exec nsenter "$@"' "$LAB_GROUP" -t "$LAB_RACK" -n -m -- \
     bash -c "$(declare -f lab_volume_hold); lab_volume_hold \"\$@\"" hold "$folder/fuse/disk" "$LAB/hang-loop" \
     </dev/null >>"$LAB/log/rack.log" 2>&1 3>&- 4>&- &
   disown $!
-  lab_wait 10 "its loop device" test -s "$LAB/hang-loop"
+  lab_wait 60 "its loop device" test -s "$LAB/hang-loop"
   loop=$(basename "$(cat "$LAB/hang-loop")")
   number=${loop#loop}
   lab_exec n1 mknod -m 660 "/dev/$loop" b 7 "$number"
@@ -175,44 +176,44 @@ hang_disk_set() { lab_rack sh -c "echo $1 > '$LAB/disk/hang/control'"; }
   lab_exec n1 pcs resource create hanging ocf:vigil:san-volume device=/dev/disk/by-id/scsi-hanging directory=/srv/hanging fstype=ext4 io_timeout=2 \
     op monitor interval=60s op stop timeout=30s --force >> "$LAB/log/pcs.log" 2>&1
   place hanging
-  lab_wait 30 "the volume" watcher_settled hanging n1
-  lab_wait 5 "its registration" watcher_registered n1 hanging
-  detect hanging 8000 hang_disk_set h
-  [ -n "$(LAB_EXEC_LIMIT=5 lab_exec n1 vigil status)" ]
+  lab_wait 60 "the volume" watcher_settled hanging n1
+  lab_wait 60 "its registration" watcher_registered n1 hanging
+  detect hanging 20000 hang_disk_set h
+  [ -n "$(LAB_EXEC_LIMIT=20 lab_exec n1 vigil status)" ]
   hang_disk_set o
   lab_wait 60 "the volume again" watcher_settled hanging n1
   lab_exec n1 pcs resource delete hanging >> "$LAB/log/pcs.log" 2>&1
-  lab_wait 30 "a cluster with nothing left to do" lab_exec n1 crm_resource --wait --timeout=20
+  lab_wait 60 "a cluster with nothing left to do" lab_exec n1 crm_resource --wait --timeout=20
 }
 
 @test "a vigild that was killed takes its registrations up again, and reports what failed meanwhile" {
   local before
-  lab_wait 20 "the application" watcher_settled app n1
+  lab_wait 60 "the application" watcher_settled app n1
   before=$(watcher_reports n1 app)
   watcher_kill n1
   watcher_start n1
   watcher_registered n1 app
-  detect app 1500 app_kill
-  lab_wait 20 "a recovered application" watcher_settled app n1
-  lab_wait 10 "its registration" watcher_registered n1 app
+  detect app 10000 app_kill
+  lab_wait 60 "a recovered application" watcher_settled app n1
+  lab_wait 60 "its registration" watcher_registered n1 app
   watcher_kill n1
   app_kill
   watcher_start n1
-  lab_wait 10 "the report of what failed without vigild" watcher_reports_are n1 app $((before + 2))
-  lab_wait 20 "a recovered application" watcher_settled app n1
+  lab_wait 60 "the report of what failed without vigild" watcher_reports_are n1 app $((before + 2))
+  lab_wait 60 "a recovered application" watcher_settled app n1
 }
 
 @test "without vigild every agent works, and one that starts later is told by the next monitor" {
   watcher_kill n1
   lab_exec n1 rm -rf /run/vigil/watch
   lab_exec n1 crm_resource --resource app --restart
-  lab_wait 20 "the application" watcher_settled app n1
+  lab_wait 60 "the application" watcher_settled app n1
   watcher_not_registered n1 app
   watcher_start n1
   lab_exec n1 pcs resource update app op monitor interval=1s timeout=20s >> "$LAB/log/pcs.log" 2>&1
-  lab_wait 10 "its registration by a monitor" watcher_registered n1 app
+  lab_wait 60 "its registration by a monitor" watcher_registered n1 app
   lab_exec n1 pcs resource update app op monitor interval=60s timeout=20s >> "$LAB/log/pcs.log" 2>&1
-  lab_wait 20 "the application" watcher_settled app n1
+  lab_wait 60 "the application" watcher_settled app n1
 }
 
 @test "planned starts, stops, moves, reloads and maintenance under load: not one is reported" {
@@ -223,7 +224,7 @@ hang_disk_set() { lab_rack sh -c "echo $1 > '$LAB/disk/hang/control'"; }
     watcher_cycle $i 8080 || return 1
   done
   watcher_load_stop n1
-  lab_wait 30 "the application on n1" watcher_settled app n1
+  lab_wait 60 "the application on n1" watcher_settled app n1
   [ $(($(watcher_reports n1 app) + $(watcher_reports n2 app))) = "$before" ]
 }
 
@@ -241,7 +242,7 @@ hang_disk_set() { lab_rack sh -c "echo $1 > '$LAB/disk/hang/control'"; }
   done
   # shellcheck disable=SC2086 # a list
   lab_exec n1 kill -KILL $pids
-  lab_wait 60 "a hundred reports" many_are_reported 100
+  lab_wait 120 "a hundred reports" many_are_reported 100
   lab_exec n1 crm_resource --wait --timeout=100
   [ "$(many_reports)" = 100 ]
 }

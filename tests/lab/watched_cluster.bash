@@ -34,7 +34,7 @@ watcher_start() {
   LAB_EXEC_LIMIT=0 lab_exec "$1" env PCMK_logfile=/var/log/vigild.log PCMK_debug="${WATCHER_DEBUG:-no}" \
     sh -c 'vigild & echo $! > /run/vigild.pid; wait' </dev/null >>"$LAB/log/$1/vigild.out" 2>&1 3>&- 4>&- &
   disown $!
-  lab_wait 20 "a vigild on $1 that has reached Pacemaker" watcher_is_connected "$1"
+  lab_wait 60 "a vigild on $1 that has reached Pacemaker" watcher_is_connected "$1"
 }
 
 watcher_is_connected() {
@@ -112,14 +112,14 @@ watcher_role() { lab_exec n1 crm_resource --resource app --meta --set-parameter 
 watcher_cycle() {
   local number=$1 port=$2 failures=$((3 + $1 % 90))
   case $((number % 5)) in
-    0) watcher_role target-role Stopped && lab_wait 30 "a stopped application" watcher_not_registered n1 app &&
-       watcher_role target-role Started && lab_wait 30 "its registration" watcher_registered n1 app && lab_wait 10 "its answer" watcher_answers "$port" ;;
+    0) watcher_role target-role Stopped && lab_wait 60 "a stopped application" watcher_not_registered n1 app &&
+       watcher_role target-role Started && lab_wait 60 "its registration" watcher_registered n1 app && lab_wait 60 "its answer" watcher_answers "$port" ;;
     1) lab_exec n1 crm_resource --resource app --move --node n2 >/dev/null 2>>"$LAB/log/cycles.log"
-       lab_wait 30 "its registration on n2" watcher_registered n2 app || return 1
+       lab_wait 60 "its registration on n2" watcher_registered n2 app || return 1
        lab_exec n1 crm_resource --resource app --move --node n1 >/dev/null 2>>"$LAB/log/cycles.log"
-       lab_wait 30 "its registration on n1" watcher_registered n1 app ;;
+       lab_wait 60 "its registration on n1" watcher_registered n1 app ;;
     2) lab_exec n1 crm_resource --resource app --set-parameter watch_failures --parameter-value "$failures" >/dev/null 2>>"$LAB/log/cycles.log" &&
-       lab_wait 30 "the reload" watcher_says app "failures=$failures" ;;
+       lab_wait 60 "the reload" watcher_says app "failures=$failures" ;;
     3) lab_exec n1 crm_attribute --name maintenance-mode --update true >/dev/null && lab_exec n1 crm_attribute --name maintenance-mode --delete >/dev/null ;;
     4) watcher_role is-managed false && watcher_role is-managed true ;;
   esac

@@ -17,6 +17,7 @@
 #include "watch/protocol.h"
 
 #define CONNECTIONS_MAX 64
+#define PREDECESSOR_LIMIT_MS 2000
 #define LINE_RESERVE 1500 /* a resource's lines are begun only where so much room is left */
 
 struct ipc_server {
@@ -294,7 +295,7 @@ static int32_t remove_fd(int32_t fd)
     return qb_loop_poll_del(the_server->watcher->loop, fd);
 }
 
-int ipc_server_open(struct watcher *watcher)
+static int serve_once(struct ipc_server *server)
 {
     static struct qb_ipcs_service_handlers handlers = {
         .connection_accept = on_accept,
@@ -304,8 +305,24 @@ int ipc_server_open(struct watcher *watcher)
         .connection_destroyed = on_destroyed,
     };
     static struct qb_ipcs_poll_handlers polling = { .job_add = add_job, .dispatch_add = add_fd, .dispatch_mod = change_fd, .dispatch_del = remove_fd };
+    int r;
+
+    server->service = qb_ipcs_create(WATCH_SERVICE, 0, QB_IPC_SHM, &handlers);
+    if (!server->service)
+        return -ENOMEM;
+    qb_ipcs_poll_handlers_set(server->service, &polling);
+    r = qb_ipcs_run(server->service);
+    if (r < 0)
+        server->service = NULL; /* it has let go of itself */
+    return r;
+}
+
+/* The kernel gives up the locks of a process that ends before its sockets (do_exit() in kernel/exit.c: exit_files(), then exit_task_work()). */
+int ipc_server_open(struct watcher *watcher)
+{
     const struct group *group = getgrnam("haclient");
     struct ipc_server *server = calloc(1, sizeof(*server));
+    struct deadline deadline = deadline_in(PREDECESSOR_LIMIT_MS);
     int r;
 
     if (!server)
@@ -315,13 +332,9 @@ int ipc_server_open(struct watcher *watcher)
     server->group = group ? group->gr_gid : 0;
     the_server = server;
     watcher->ipc = server;
-    server->service = qb_ipcs_create(WATCH_SERVICE, 0, QB_IPC_SHM, &handlers);
-    if (!server->service)
-        return -ENOMEM;
-    qb_ipcs_poll_handlers_set(server->service, &polling);
-    r = qb_ipcs_run(server->service);
-    if (r < 0)
-        server->service = NULL; /* it has let go of itself */
+    do
+        r = serve_once(server);
+    while (r == -EADDRINUSE && deadline_sleep(deadline, 10) == 0);
     return r;
 }
 

