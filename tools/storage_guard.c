@@ -17,6 +17,7 @@
 #include "agent/record.h"
 #include "base/deadline.h"
 #include "storage/reservation_guard.h"
+#include "storage/reservation_join.h"
 
 #define NAME "vigil-storage-guard"
 /* A loss is looked at twice before a node is restarted for it. */
@@ -49,10 +50,10 @@ static int look_at_device(struct reservation_device *device, struct deadline dea
 
     for (; r == 0 && *keys && count == 0; keys += count == 0)
         count = reservation_state_count(&reply->state, *keys);
-    if (r < 0 || count == 0 || count >= reservation_identity(device)->paths_alive)
+    if (r < 0 || count == 0 || reservation_is_joined(device, *keys, &reply->state))
         return r;
     if (reservation_join(device, *keys, deadline, &paths) == 0)
-        reply->joined = paths.done - count;
+        reply->joined = paths.joined;
     return reservation_read(device, deadline, &reply->state);
 }
 

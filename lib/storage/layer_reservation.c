@@ -15,6 +15,7 @@
 #include "storage/device_io.h"
 #include "storage/multipath_map.h"
 #include "storage/reservation.h"
+#include "storage/reservation_join.h"
 #include "storage/storage_call.h"
 #include "storage/volume.h"
 
@@ -309,7 +310,11 @@ static int take(struct reservation_device *device, struct deadline deadline, voi
         r = reservation_read(device, deadline, state);
     (void)reservation_state_format(state, reply->after, sizeof(reply->after));
     reply->step = "reading the reservation back";
-    return r < 0 ? r : confirm(request, state);
+    if (r == 0)
+        r = confirm(request, state);
+    if (r == 0)
+        reservation_note_joined(device, request->key, state, &reply->paths);
+    return r;
 }
 
 /* The step at which a LUN failed, for the reason. */
@@ -380,6 +385,7 @@ struct look_request {
 struct look_reply {
     enum reservation_type type;
     uint64_t holder;
+    uint32_t generation;
     unsigned int registered; /* paths of this node */
 };
 
@@ -396,10 +402,11 @@ static int look(struct reservation_device *device, struct deadline deadline, voi
     reply->registered = reservation_state_count(&state, request->key);
     reply->type = state.type;
     reply->holder = state.holder;
+    reply->generation = state.generation;
     return 0;
 }
 
-/* A path came back, or joined: registered only while another one is. */
+/* A path that came back, or joined, is registered: only while another one is. */
 static int join(struct reservation_device *device, struct deadline deadline, void *argument, void *answer)
 {
     const struct look_request *request = argument;
@@ -413,6 +420,7 @@ static int join(struct reservation_device *device, struct deadline deadline, voi
 struct look_target {
     char spec[256];
     unsigned int alive; /* paths that the kernel would use */
+    struct reservation_mark mark;
     bool by_path;       /* spec is one path of the map, which costs less than asking the map */
 };
 
@@ -426,6 +434,7 @@ static int choose_path(struct volume *volume, struct volume_disk *disk, struct l
     if (r < 0)
         return r;
     (void)text_copy(ret->spec, sizeof(ret->spec), disk->device.path);
+    (void)reservation_mark_read(disk->device.number, &ret->mark);
     if (multipath_map_read(disk->device.number, &map) != 1)
         return 0;
     ret->alive = (unsigned int)map.active;
@@ -455,6 +464,17 @@ static int judge_look(struct volume *volume, size_t index, const struct look_rep
     return 0;
 }
 
+/* Paths may have come, or come back, that have no registration of their own. */
+static bool may_have_to_join(const struct look_request *request, const struct reservation_answer *answer, const struct look_reply *reply,
+                             const struct look_target *target)
+{
+    const struct reservation_identity *identity = &answer->identity;
+
+    if (answer->error < 0 || reply->registered == 0 || identity->transport == RESERVATION_NVME)
+        return false;
+    return reply->registered < target->alive || !reservation_mark_is_noted(identity->wwid, request->key, reply->generation, &target->mark);
+}
+
 /* What one path could not tell, the whole map is asked: by the next path, or to register one that came back. */
 static int look_again(struct volume *volume, size_t index, struct look_request *request, struct reservation_answer *answer, struct look_reply *reply,
                       const struct look_target *target)
@@ -464,7 +484,7 @@ static int look_again(struct volume *volume, size_t index, struct look_request *
 
     if (answer->error < 0 && target->by_path && answer->error != -RESERVATION_OTHER_DEVICE)
         (void)reservation_call(spec, look, request, reply, sizeof(*reply), deadline, answer);
-    if (answer->error == 0 && reply->registered > 0 && reply->registered < target->alive)
+    if (may_have_to_join(request, answer, reply, target))
         (void)reservation_call(spec, join, request, reply, sizeof(*reply), deadline, answer);
     if (answer->error == -RESERVATION_CONFLICT) {
         reply->registered = 0;

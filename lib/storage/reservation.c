@@ -191,43 +191,6 @@ static int read_fresh(struct reservation_device *device, struct deadline deadlin
     return r;
 }
 
-/* What was added while this host was being fenced is withdrawn: then the only registrations with its key are those that were just made. */
-static int confirm_join(struct reservation_device *device, uint64_t key, unsigned int added, struct deadline deadline)
-{
-    _cleanup_free_ struct reservation_state *state = NULL;
-    int r = read_fresh(device, deadline, &state);
-
-    if (r == 0 && reservation_state_count(state, key) > added)
-        return 0;
-    (void)device->operations->remove(device, key, deadline);
-    return r < 0 ? r : -RESERVATION_CONFLICT;
-}
-
-int reservation_join(struct reservation_device *device, uint64_t key, struct deadline deadline, struct reservation_paths *ret)
-{
-    _cleanup_free_ struct reservation_state *state = NULL;
-    unsigned int count;
-    int r = read_fresh(device, deadline, &state);
-
-    *ret = (struct reservation_paths){ .total = device->identity.paths };
-    if (r < 0)
-        return r;
-    count = reservation_state_count(state, key);
-    if (count == 0)
-        return -RESERVATION_CONFLICT;
-    if (count >= device->identity.paths_alive) {
-        ret->done = device->identity.paths_alive;
-        ret->dead = ret->total - ret->done;
-        return 0;
-    }
-    r = device->operations->add(device, key, false, RESERVATION_APTPL_TRY, deadline, ret);
-    if (r == 0 && ret->done > 0)
-        r = confirm_join(device, key, ret->done, deadline);
-    if (r == 0)
-        ret->done = ret->total - ret->dead;
-    return r;
-}
-
 int reservation_reserve(struct reservation_device *device, uint64_t key, enum reservation_type type, struct deadline deadline)
 {
     _cleanup_free_ struct reservation_state *state = NULL;

@@ -135,6 +135,7 @@ enum reservation_aptpl {
 struct reservation_paths {
     unsigned int total;
     unsigned int done;   /* registered, or seen registered */
+    unsigned int joined; /* of those: registered by this call of reservation_join() */
     unsigned int dead;   /* not usable now: to be registered when they come back (reservation_join) */
     bool aptpl;          /* the device keeps it over a power loss */
     int first_error;     /* of a path that is neither done nor dead */
@@ -146,9 +147,13 @@ int reservation_register(struct reservation_device *device, uint64_t key, enum r
                          struct reservation_paths *ret);
 
 /* Registers the key on paths that came, or came back, since: only while the key is still registered on another path. Where this host was fenced in
- * the meantime, what was just added is withdrawn. Cheap where nothing is to be done (one reading). Returns 0,
- * -RESERVATION_CONFLICT where the key is gone, or an error. */
+ * the meantime, what was just added is withdrawn. Every path is asked, unless nothing has changed since all were seen registered (reservation_join.h): then it
+ * costs one reading. Returns 0, -RESERVATION_CONFLICT where the key is gone, or an error. */
 int reservation_join(struct reservation_device *device, uint64_t key, struct deadline deadline, struct reservation_paths *ret);
+
+/* For whoever has registered every path and read the state behind it: the next reservation_join() has nothing to do while that stays so. */
+void reservation_note_joined(const struct reservation_device *device, uint64_t key, const struct reservation_state *state,
+                             const struct reservation_paths *paths);
 
 /* Takes the reservation. This host must be registered. Success also where a registrant of this host holds one of this type already; of the types that
  * admit registrants, another's of the same type is -RESERVATION_CONFLICT, and the caller looks whose it is. */

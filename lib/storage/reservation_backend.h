@@ -34,7 +34,9 @@ enum { RESERVATION_PATHS_MAXIMUM = 64 };
 struct reservation_path {
     char path[64];
     dev_t number;
-    bool alive;
+    bool alive;        /* answers, as far as was seen */
+    bool running;      /* the kernel says that it does */
+    uint64_t sequence; /* the kernel's number of this disk (diskseq), 0 where it gives none */
 };
 
 struct reservation_device {
@@ -71,6 +73,12 @@ int reservation_explain(struct text_buffer *why, int error, const char *format, 
 
 /* True where the error tells of the way to the device, not of the device. */
 bool reservation_path_failed(int error);
+
+/* Whether the kernel would give commands to a SCSI disk, and its sequence number. */
+bool reservation_read_path(dev_t number, uint64_t *ret_sequence);
+
+/* The device number that a file holds ("8:16"). 0, -EBADMSG or -errno. */
+int reservation_read_number(const char *path, dev_t *ret);
 
 /* An attribute of a block device below /sys/dev/block, its newline cut. Returns its length, or -errno. */
 int reservation_read_attribute(dev_t number, const char *name, char *buffer, size_t size);

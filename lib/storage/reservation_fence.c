@@ -226,8 +226,10 @@ int reservation_fence_admit(struct reservation_device *device, struct deadline d
         r = admit_step(device, order, deadline, report, state);
         if (r == 0)
             r = look(device, order, deadline, report, state);
-        if (r == 0 && is_admitted(report))
+        if (r == 0 && is_admitted(report)) {
+            reservation_note_joined(device, order->own, state, &report->paths);
             return 0;
+        }
     }
     return r < 0 ? r : -RESERVATION_BUSY;
 }

@@ -378,43 +378,22 @@ const struct reservation_operations reservation_over_multipath = {
 
 /* ---- which paths -------------------------------------------------------------------------------------------------- */
 
-/* "8:16" */
-static int parse_number(const char *text, dev_t *ret)
-{
-    char copy[32], *colon;
-    int64_t high, low;
-
-    if (text_copy(copy, sizeof(copy), text) < 0)
-        return -EINVAL;
-    colon = strchr(copy, ':');
-    if (!colon)
-        return -EINVAL;
-    *colon = '\0';
-    if (number_parse(copy, 0, INT32_MAX, &high) < 0 || number_parse(colon + 1, 0, INT32_MAX, &low) < 0)
-        return -EINVAL;
-    *ret = makedev((unsigned int)high, (unsigned int)low);
-    return 0;
-}
-
-/* A disk whose session is lost or in recovery is blocked, then transport-offline (drivers/scsi/scsi_sysfs.c, sdev_states): a command would wait. */
 static int add_path(struct reservation_device *device, const char *folder, const char *name)
 {
     struct reservation_path *path = &device->paths[device->identity.paths];
     _cleanup_free_ char *full = text_printf("%s/%s/dev", folder, name);
-    char text[64], state[32];
     int r;
 
     if (!full)
         return -ENOMEM;
     if (device->identity.paths >= RESERVATION_PATHS_MAXIMUM)
         return -RESERVATION_TOO_MANY;
-    r = file_read_line(full, text, sizeof(text));
+    r = reservation_read_number(full, &path->number);
     if (r < 0)
         return r == -ENOENT ? 0 : r; /* gone since the folder was read */
-    if (parse_number(text, &path->number) < 0 || text_format(path->path, sizeof(path->path), "/dev/%s", name) < 0)
+    if (text_format(path->path, sizeof(path->path), "/dev/%s", name) < 0)
         return -EINVAL;
-    r = reservation_read_attribute(path->number, "device/state", state, sizeof(state));
-    path->alive = r > 0 && text_equal(state, "running");
+    path->running = path->alive = reservation_read_path(path->number, &path->sequence);
     device->identity.paths++;
     return 0;
 }

@@ -63,7 +63,7 @@ static enum device_class classify(dev_t number)
     return has_attribute(number, "nsid") || has_attribute(number, "device/subsysnqn") ? CLASS_NVME : CLASS_OTHER;
 }
 
-static int parse_device_number(const char *path, dev_t *ret)
+int reservation_read_number(const char *path, dev_t *ret)
 {
     unsigned int high, low;
     char text[64], end;
@@ -82,7 +82,7 @@ static int disk_of_partition(dev_t number, dev_t *ret)
     char path[80];
 
     (void)text_format(path, sizeof(path), "/sys/dev/block/%u:%u/../dev", major(number), minor(number));
-    return parse_device_number(path, ret);
+    return reservation_read_number(path, ret);
 }
 
 /* ---- what a device stands on ------------------------------------------------------------------------------------------ */
@@ -123,7 +123,7 @@ static int collect_slaves(dev_t number, unsigned int depth, struct disk_list *li
 
         if (entry->d_name[0] == '.')
             continue;
-        r = path ? parse_device_number(path, &slave) : -ENOMEM;
+        r = path ? reservation_read_number(path, &slave) : -ENOMEM;
         if (r == 0)
             r = collect_disks(slave, depth + 1, list);
     }

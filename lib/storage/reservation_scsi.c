@@ -160,6 +160,7 @@ int reservation_open_scsi(struct reservation_device *device, dev_t number, struc
     device->operations = &reservation_over_scsi;
     identity->transport = RESERVATION_SCSI;
     identity->paths = identity->paths_alive = 1;
+    device->paths[0].running = reservation_read_path(number, &device->paths[0].sequence);
     r = scsi_read_wwid(&device->transport, deadline, identity->wwid, sizeof(identity->wwid));
     if (r < 0)
         return reservation_explain(why, r, "%s: %s", identity->path, reservation_error_text(r));

@@ -9,6 +9,7 @@
 #include "storage/reservation_backend.h"
 #include "storage/reservation_fence.h"
 #include "storage/reservation_guard.h"
+#include "storage/reservation_join.h"
 #include "storage/scsi_reservation.h"
 
 #define OWN UINT64_C(0x5612345600000001)
@@ -30,8 +31,10 @@ static struct reservation_device *open_map(unsigned int first, unsigned int path
     for (unsigned int i = 0; i < paths; i++) {
         (void)snprintf(device->paths[i].path, sizeof(device->paths[i].path), "/dev/fake%u", first + i);
         device->paths[i].number = makedev(240, first + i);
-        device->paths[i].alive = true;
+        device->paths[i].alive = device->paths[i].running = true;
+        device->paths[i].sequence = 100 + first + i;
     }
+    (void)snprintf(device->identity.wwid, sizeof(device->identity.wwid), "naa.60014050000000000000000000000001");
     return device;
 }
 
@@ -279,6 +282,72 @@ static void test_map_joins_new_path(void **unused)
     commands = array->commands;
     assert_int_equal(reservation_join(own, OWN, SOON, &paths), 0);
     assert_int_equal(array->commands - commands, 2);
+    /* Something was registered or preempted: each path is asked, and nothing changes. */
+    array->generation++;
+    assert_int_equal(reservation_join(own, OWN, SOON, &paths), 0);
+    assert_int_equal(paths.joined, 0);
+    assert_int_equal(array->commands - commands, 6);
+    assert_int_equal(count_key(own, OWN), 2);
+}
+
+/* A session was lost and came back as another nexus, while the array keeps the registration of the old one. */
+static void test_map_joins_behind_stale_nexus(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 2);
+    struct reservation_paths paths;
+    struct reservation_state state;
+
+    (void)unused;
+    register_all(own, OWN);
+    assert_int_equal(reservation_join(own, OWN, SOON, &paths), 0);
+    assert_int_equal(reservation_read(own, SOON, &state), 0);
+    assert_true(reservation_is_joined(own, OWN, &state));
+    (void)snprintf(own->paths[1].path, sizeof(own->paths[1].path), "/dev/fake7");
+    own->paths[1].sequence = 107;
+    assert_false(reservation_is_joined(own, OWN, &state));
+    assert_int_equal(reservation_join(own, OWN, SOON, &paths), 0);
+    assert_int_equal(paths.joined, 1);
+    assert_int_equal(array->keys[7], OWN);
+    assert_int_equal(count_key(own, OWN), 3);
+}
+
+/* The same for a disk that has one path. */
+static void test_disk_joins_behind_stale_nexus(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *before = open_disk(0), *own = open_disk(5);
+    struct reservation_paths paths;
+
+    (void)unused;
+    register_all(before, OWN);
+    assert_int_equal(reservation_join(before, OWN, SOON, &paths), 0);
+    assert_int_equal(reservation_join(own, OWN, SOON, &paths), 0);
+    assert_int_equal(array->keys[5], OWN);
+    assert_int_equal(count_key(own, OWN), 2);
+}
+
+/* A path that is running but does not answer is asked again each time; and a kernel that does not number its disks leaves no note. */
+static void test_join_notes_only_what_was_seen(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 2);
+    struct reservation_paths paths;
+    struct reservation_state state;
+
+    (void)unused;
+    register_all(own, OWN);
+    array->generation = 1000; /* not that of an earlier test */
+    own->paths[1].alive = false;
+    own->identity.paths_alive = 1;
+    assert_int_equal(reservation_join(own, OWN, SOON, &paths), 0);
+    assert_int_equal(reservation_read(own, SOON, &state), 0);
+    assert_false(reservation_is_joined(own, OWN, &state));
+    own->paths[1].alive = true;
+    own->identity.paths_alive = 2;
+    own->paths[0].sequence = own->paths[1].sequence = 0;
+    assert_int_equal(reservation_join(own, OWN, SOON, &paths), 0);
+    assert_false(reservation_is_joined(own, OWN, &state));
 }
 
 /* This host is fenced between the look and the registration. */
@@ -457,6 +526,9 @@ int main(void)
         cmocka_unit_test(test_map_hung_path),
         cmocka_unit_test(test_map_identity),
         cmocka_unit_test(test_map_joins_new_path),
+        cmocka_unit_test(test_map_joins_behind_stale_nexus),
+        cmocka_unit_test(test_disk_joins_behind_stale_nexus),
+        cmocka_unit_test(test_join_notes_only_what_was_seen),
         cmocka_unit_test(test_map_join_races_with_fencing),
         cmocka_unit_test(test_unregister_with_dead_path),
         cmocka_unit_test(test_admit_then_exclude),
