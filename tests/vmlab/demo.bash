@@ -130,13 +130,18 @@ san_show() {
 
 # --- the end ---
 
+san_nobody_left() {
+  ! grep -lsaF -- "$LAB/" /proc/[0-9]*/cmdline >/dev/null
+}
+
 san_end() {
   [ -n "${VIGIL_VMLAB:-}" ] && [ -d "$LAB" ] || return 0
   step "ending the lab"
   timeline_end
   vmlab down
   rm -rf --one-file-system "$LAB"
-  ! grep -lsaF -- "$LAB/" /proc/[0-9]*/cmdline >/dev/null || { echo "FAILED: a process of the lab is left" >&2; return 1; }
+  # The one that has held the lab looks once a second whether it has to go.
+  san_wait 20 "the end of the lab's last process" san_nobody_left || return 1
   echo "  nothing is left of it: no machine, process, namespace or file"
 }
 
