@@ -338,6 +338,9 @@ struct call {
     int view_error; /* 0 while not asked, 1 when view is valid, -errno */
     struct holder_record record;
     bool record_known;
+    /* What was found of the record's node in this action; "" while it was not asked. */
+    char judged[CLUSTER_NAME_MAX];
+    enum volume_claim judgement;
 };
 
 static void call_end(struct call *call)
@@ -429,6 +432,8 @@ static int judge_owner(struct volume *volume, const struct volume_owner *owner, 
         return owner->key != 0 && call->config.preempt_unknown ? CLAIM_FENCED : CLAIM_IN_USE;
     if (node->id == call->view.own_id)
         return CLAIM_RELEASED;
+    if (text_equal(node->name, call->judged))
+        return call->judgement;
     /* Unfencing and fencing leave a reservation, too, which proves no use of the volume; a system ID is left by its holder alone. */
     r = holder_judge(volume->instance, call->record_known ? &call->record : NULL, node->name, owner->key != 0, cluster_deadline(volume), why);
     if (r < 0)
@@ -489,6 +494,8 @@ static int judge_last_holder(struct call *call)
         return volume_fail(volume, -ENOTCONN, "whether node %s was fenced is not known: %s", call->record.node, holder_error_text(r));
     if (r == HOLDER_IN_USE)
         return volume_fail(volume, -EBUSY, "%s is not taken: %s", call->config.device, why.text);
+    (void)text_copy(call->judged, sizeof(call->judged), call->record.node);
+    call->judgement = r == HOLDER_FENCED ? CLAIM_FENCED : CLAIM_RELEASED;
     return 0;
 }
 
