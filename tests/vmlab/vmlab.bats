@@ -101,11 +101,15 @@ emulators() {
 }
 
 @test "the array: two paths, a reservation that keeps a node out, a lab saved and restored" {
+  # By the array's own name: each node counts its maps for itself, and mpatha here may be mpathb there.
+  local map=/dev/disk/by-id/dm-uuid-mpath-360014051ab0001000000000000000000
+  local hold="for path in /sys/block/\$(basename \$(readlink -f $map))/slaves/*; do sg_persist -n -o -I -S 0x1 /dev/\${path##*/} || exit; done
+    sg_persist -n -o -R -K 0x1 -T 5 $map"
   vmlab san 2 64
   # A target that has just come up may say "not ready" for a moment.
-  wait_for 20 vmlab exec n1 'sg_persist -n -o -I -S 0x1 /dev/mapper/mpatha && sg_persist -n -o -R -K 0x1 -T 5 /dev/mapper/mpatha' >/dev/null
+  wait_for 20 vmlab exec n1 "$hold" >/dev/null
   vmlab exec st 'guest_refusals begin'
-  run vmlab exec n2 'dd if=/dev/zero of=/dev/mapper/mpatha bs=4k count=1 oflag=direct'
+  run vmlab exec n2 "dd if=/dev/zero of=$map bs=4k count=1 oflag=direct"
   [ "$status" -ne 0 ]
   [ "$(vmlab exec st 'guest_refusals count n2')" -gt 0 ]
   vmlab save "$BATS_TEST_TMPDIR/saved"
@@ -113,8 +117,8 @@ emulators() {
   [ "$(emulators "$VIGIL_VMLAB")" -eq 0 ]
   [ ! -e "$VIGIL_VMLAB" ]
   vmlab restore "$BATS_TEST_TMPDIR/saved" 3>&-
-  vmlab exec n1 'sg_persist -n -k /dev/mapper/mpatha' | grep -q 0x1
-  vmlab exec n1 'dd if=/dev/zero of=/dev/mapper/mpatha bs=4k count=1 oflag=direct'
+  vmlab exec n1 "sg_persist -n -k $map" | grep -q 0x1
+  vmlab exec n1 "dd if=/dev/zero of=$map bs=4k count=1 oflag=direct"
 }
 
 @test "two labs run side by side, and one ends with its owner" {
