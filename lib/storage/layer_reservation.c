@@ -38,7 +38,7 @@ static const char *disk_text(const struct volume *volume, size_t index)
 
 /* ---- all LUNs at once ------------------------------------------------------------------------------------------------------------- */
 
-/* One question to all LUNs. The arrays are as long as there are LUNs. */
+/* One question to all LUNs. The arrays are as long as there are LUNs; replies may be filled beforehand. */
 struct round {
     const char **specs;
     struct reservation_answer *answers;
@@ -93,7 +93,8 @@ static int ask_all(struct volume *volume, struct round *round, reservation_funct
 
     round->specs = calloc(count, sizeof(*round->specs));
     round->answers = calloc(count, sizeof(*round->answers));
-    round->replies = calloc(count, reply_size);
+    if (!round->replies)
+        round->replies = calloc(count, reply_size);
     if (!round->specs || !round->answers || !round->replies)
         return fail_out_of_memory(volume);
     for (size_t i = 0; i < count; i++) {
@@ -234,7 +235,9 @@ struct take_request {
     struct victims victims;
 };
 
+/* Goes to the child as well as back. */
 struct take_reply {
+    struct reservation_sight seen; /* what was judged */
     const char *step; /* a constant, at the same address in parent and child */
     struct reservation_paths paths;
     char before[DESCRIPTION_SIZE];
@@ -267,6 +270,13 @@ static int preempt_victims(struct reservation_device *device, const struct take_
     return r;
 }
 
+/* Who holds it is who was judged: else another node took it meanwhile. */
+static bool holder_is_judged(const struct take_request *request, const struct reservation_state *state, const struct reservation_sight *seen)
+{
+    return state->type == RESERVATION_NONE || state->holder == 0 || state->holder == request->key || state->holder == seen->holder ||
+           is_victim(&request->victims, state->holder);
+}
+
 /* The wanted type is not held: takes it. One of another type of our own is given back first. */
 static int reserve_again(struct reservation_device *device, const struct take_request *request, const struct reservation_state *state,
                          struct deadline deadline)
@@ -293,9 +303,11 @@ static int take(struct reservation_device *device, struct deadline deadline, voi
         return r;
     (void)reservation_state_format(state, reply->before, sizeof(reply->before));
     reply->step = "registering this node";
-    r = reservation_register(device, request->key, RESERVATION_APTPL_TRY, deadline, &reply->paths);
+    r = reservation_enter(device, request->key, &reply->seen, RESERVATION_APTPL_TRY, deadline, &reply->paths);
     if (r == 0)
         r = reservation_read(device, deadline, state);
+    if (r == 0 && !holder_is_judged(request, state, &reply->seen))
+        r = -RESERVATION_CHANGED;
     if (r < 0)
         return r;
     reply->step = "preempting the fenced node";
@@ -332,20 +344,27 @@ static const char *failed_step(const struct volume *volume, const struct round *
 static void tell(struct volume *volume, const struct round *round, uint64_t key)
 {
     const struct take_reply *replies = round->replies;
+    int r;
 
     for (size_t i = 0; i < volume->disk_count; i++) {
         volume_note(volume, "LUN %s reserved: before: %s; after: %s; paths registered %u of %u", disk_text(volume, i), replies[i].before,
                     replies[i].after, replies[i].paths.done, replies[i].paths.total);
-        (void)reservation_guard(volume->instance, round->specs[i], key, round->answers[i].identity.wwid);
+        r = reservation_guard(volume->instance, round->specs[i], key, round->answers[i].identity.wwid);
+        if (r < 0)
+            volume_note(volume, "LUN %s is not watched by vigil-storage-guard: the list of guarded devices (" VIGIL_RUNDIR "/guard) cannot be written: %s",
+                        disk_text(volume, i), strerror(-r));
     }
 }
 
-static int take_all(struct volume *volume, struct take_request *request)
+static int take_all(struct volume *volume, struct take_request *request, const struct reservation_state *seen)
 {
-    _cleanup_round_ struct round round = { 0 };
+    struct take_reply *replies = calloc(volume->disk_count, sizeof(*replies));
+    _cleanup_round_ struct round round = { .replies = replies };
     _cleanup_text_buffer_ struct text_buffer kept = { 0 };
     int r;
 
+    for (size_t i = 0; replies && i < volume->disk_count; i++)
+        replies[i].seen = (struct reservation_sight){ reservation_state_count(&seen[i], request->key) > 0, seen[i].generation, seen[i].holder };
     r = ask_all(volume, &round, take, request, sizeof(struct take_reply), volume->deadline, "taking the reservation");
     if (r < 0) {
         kept = volume->why;
@@ -368,7 +387,7 @@ static int layer_up(struct volume *volume)
     if (r == 0)
         r = judge_all(volume, round.replies, request.key, &request.victims);
     if (r == 0)
-        r = take_all(volume, &request);
+        r = take_all(volume, &request, round.replies);
     if (r < 0)
         return r;
     volume->state.key = request.key;
@@ -475,17 +494,30 @@ static bool may_have_to_join(const struct look_request *request, const struct re
     return reply->registered < target->alive || !reservation_mark_is_noted(identity->wwid, request->key, reply->generation, &target->mark);
 }
 
+/* Registers paths that came back. The volume works without them: only that this node is registered no more, or that a path leads to another LUN, is its failure. */
+static void join_paths(struct volume *volume, size_t index, struct look_request *request, struct reservation_answer *answer, struct look_reply *reply,
+                       struct deadline deadline)
+{
+    struct reservation_answer joined;
+    int r = reservation_call(volume->disks[index].device.path, join, request, reply, sizeof(*reply), deadline, &joined);
+
+    if (r == 0 || r == -RESERVATION_CONFLICT || r == -RESERVATION_OTHER_DEVICE)
+        *answer = joined;
+    else
+        volume_degrade(volume, "LUN %s: a path that came back cannot be registered: %s", disk_text(volume, index),
+                       joined.why[0] ? joined.why : reservation_error_text(r));
+}
+
 /* What one path could not tell, the whole map is asked: by the next path, or to register one that came back. */
 static int look_again(struct volume *volume, size_t index, struct look_request *request, struct reservation_answer *answer, struct look_reply *reply,
                       const struct look_target *target)
 {
     struct deadline deadline = deadline_within(volume->deadline, volume->config->io_timeout_ms);
-    const char *spec = volume->disks[index].device.path;
 
     if (answer->error < 0 && target->by_path && answer->error != -RESERVATION_OTHER_DEVICE)
-        (void)reservation_call(spec, look, request, reply, sizeof(*reply), deadline, answer);
+        (void)reservation_call(volume->disks[index].device.path, look, request, reply, sizeof(*reply), deadline, answer);
     if (may_have_to_join(request, answer, reply, target))
-        (void)reservation_call(spec, join, request, reply, sizeof(*reply), deadline, answer);
+        join_paths(volume, index, request, answer, reply, deadline);
     if (answer->error == -RESERVATION_CONFLICT) {
         reply->registered = 0;
         answer->error = 0;

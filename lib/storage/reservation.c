@@ -71,6 +71,12 @@ const char *reservation_error_text(int error)
         return "another device stands behind this name";
     case RESERVATION_TOO_MANY:
         return "more registrations than can be read";
+    case RESERVATION_FENCED:
+        return "this node's registration is gone: it was fenced; restart it";
+    case RESERVATION_OTHER_KEY:
+        return "a path of this node bears another key: do the fence agent and the volumes use the same keys, is the initiator name this node's alone? Unfence the node";
+    case RESERVATION_CHANGED:
+        return "another node registered meanwhile: see that none uses the volume, then start again";
     case RESERVATION_DEVICE_ERROR:
         return "it answered with an error";
     case ETIMEDOUT:
@@ -188,6 +194,55 @@ static int read_fresh(struct reservation_device *device, struct deadline deadlin
         free(state);
     else
         *ret = state;
+    return r;
+}
+
+/* Judges what adding has come to. A generation counts every registration and every preemption (SPC-4 5.13.5); a device that counts less is believed. */
+static int judge_entry(const struct reservation_state *state, uint64_t key, unsigned int before, const struct reservation_sight *seen,
+                       const struct reservation_paths *paths)
+{
+    unsigned int count = reservation_state_count(state, key);
+
+    if (before > 0 && count <= paths->done)
+        return -RESERVATION_FENCED;
+    if (before == 0 && paths->done > 0 && state->generation - seen->generation > paths->done)
+        return -RESERVATION_CHANGED;
+    return count < paths->total - paths->dead ? -RESERVATION_OTHER_KEY : 0;
+}
+
+/* An array that has lost its power, and keeps nothing over that: who fences leaves a registration of its own, and a reservation. */
+static bool is_blank(const struct reservation_state *state)
+{
+    return state->key_count == 0 && state->type == RESERVATION_NONE;
+}
+
+int reservation_enter(struct reservation_device *device, uint64_t key, const struct reservation_sight *seen, enum reservation_aptpl aptpl,
+                      struct deadline deadline, struct reservation_paths *ret)
+{
+    _cleanup_free_ struct reservation_state *state = NULL, *after = NULL;
+    unsigned int before;
+    int r = read_fresh(device, deadline, &state);
+
+    *ret = (struct reservation_paths){ .total = device->identity.paths };
+    if (r < 0)
+        return r;
+    before = reservation_state_count(state, key);
+    if (before == 0 && !is_blank(state) && (seen->registered || reservation_is_guarded(key, &device->identity)))
+        return -RESERVATION_FENCED;
+    /* A host of NVMe is registered as a whole; to register once more what is registered is no error there, and adds nothing (Base Specification 2.0, 7.3). */
+    if (before > 0 && device->identity.transport == RESERVATION_NVME) {
+        ret->done = ret->total;
+        return 0;
+    }
+    r = device->operations->add(device, key, false, aptpl, deadline, ret);
+    if (r == 0)
+        r = read_fresh(device, deadline, &after);
+    if (r == 0)
+        r = judge_entry(after, key, before, seen, ret);
+    if (r == -RESERVATION_FENCED || (r < 0 && before == 0))
+        (void)device->operations->remove(device, key, deadline);
+    if (r == 0)
+        ret->done = ret->total - ret->dead;
     return r;
 }
 

@@ -38,6 +38,9 @@ enum reservation_error {
     RESERVATION_DEVICE_ERROR = EIO,           /* it answered with an error of another kind */
     RESERVATION_OTHER_DEVICE = EMEDIUMTYPE,   /* behind this name stands another device than the one that was meant */
     RESERVATION_TOO_MANY = EOVERFLOW,         /* more registrations than can be held: whose is absent is not known */
+    RESERVATION_FENCED = EKEYREVOKED,         /* this host was registered, and is not any more */
+    RESERVATION_OTHER_KEY = EKEYREJECTED,     /* a path of this host is registered with another key */
+    RESERVATION_CHANGED = ESTALE,             /* others changed the registrations behind the judgement that this host may have the device */
 };
 
 /* What such an error (negative or positive) means, as the end of "DEVICE: ...", with the remedy where there is one. */
@@ -154,6 +157,20 @@ int reservation_join(struct reservation_device *device, uint64_t key, struct dea
 /* For whoever has registered every path and read the state behind it: the next reservation_join() has nothing to do while that stays so. */
 void reservation_note_joined(const struct reservation_device *device, uint64_t key, const struct reservation_state *state,
                              const struct reservation_paths *paths);
+
+/* What was seen of a device when it was judged that this host may use it. */
+struct reservation_sight {
+    bool registered; /* this host was */
+    uint32_t generation;
+    uint64_t holder;
+};
+
+/* Registers this host's key on every path, for use, and never against a fencing: this host may have been stopped in its tracks for any time since it judged that it
+ * may. Nothing that is registered is replaced. Returns 0 when every path that is alive is registered; -RESERVATION_FENCED where this host was registered when it
+ * looked, or since it was started, and is not any more; -RESERVATION_CHANGED where it was not registered yet and others registered or preempted since it looked;
+ * -RESERVATION_OTHER_KEY; or an error. What was added is withdrawn with an error. */
+int reservation_enter(struct reservation_device *device, uint64_t key, const struct reservation_sight *seen, enum reservation_aptpl aptpl,
+                      struct deadline deadline, struct reservation_paths *ret);
 
 /* Takes the reservation. This host must be registered. Success also where a registrant of this host holds one of this type already; of the types that
  * admit registrants, another's of the same type is -RESERVATION_CONFLICT, and the caller looks whose it is. */

@@ -68,6 +68,9 @@ int reservation_identify_paths(struct reservation_device *device, struct deadlin
 int scsi_register_path(const struct scsi_transport *transport, uint64_t key, bool replace, enum reservation_aptpl aptpl,
                        struct deadline deadline, bool *ret_kept);
 
+/* Takes the registration of one SCSI path back. Returns 0, also where nothing was registered there, or an error. */
+int scsi_unregister_path(const struct scsi_transport *transport, uint64_t key, struct deadline deadline);
+
 /* Appends a sentence to why, where there is one; returns error. */
 int reservation_explain(struct text_buffer *why, int error, const char *format, ...) _printf_(3, 4);
 

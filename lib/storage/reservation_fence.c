@@ -186,6 +186,24 @@ static int clear_way(struct reservation_device *device, const struct reservation
     return preempt_key(device, order, report->holder, deadline, report, state);
 }
 
+/* Who is registered adds what is missing, and replaces nothing: between the look and the registration it may have been fenced. Who is not has just been started, and
+ * replaces what an earlier start, or another cluster, left on its paths. */
+static int register_self(struct reservation_device *device, const struct reservation_fence_order *order, struct deadline deadline,
+                         struct reservation_fence_report *report, const struct reservation_state *state)
+{
+    const struct reservation_sight seen = { .registered = true, .generation = state->generation, .holder = state->holder };
+    int r = -RESERVATION_OTHER_KEY;
+
+    if (report->own_count > 0)
+        r = reservation_enter(device, order->own, &seen, order->aptpl, deadline, &report->paths);
+    if (r == -RESERVATION_OTHER_KEY)
+        r = reservation_register(device, order->own, order->aptpl, deadline, &report->paths);
+    if (r != -RESERVATION_FENCED)
+        return r;
+    report->self_fenced = true;
+    return -EPERM;
+}
+
 /* A foreign reservation is looked at before anything is registered: a refused call leaves nothing behind. */
 static int admit_step(struct reservation_device *device, const struct reservation_fence_order *order, struct deadline deadline,
                       struct reservation_fence_report *report, struct reservation_state *state)
@@ -196,7 +214,7 @@ static int admit_step(struct reservation_device *device, const struct reservatio
     report->step = "registering on every path";
     if (blocked && !order->preempt_foreign)
         return -RESERVATION_CONFLICT;
-    r = reservation_register(device, order->own, order->aptpl, deadline, &report->paths);
+    r = register_self(device, order, deadline, report, state);
     if (r == 0)
         r = clear_way(device, order, deadline, report, state);
     if (r == 0)

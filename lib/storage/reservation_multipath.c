@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
@@ -26,7 +27,7 @@ struct path_job {
     char lock[64];
     int (*open_path)(const char *path, struct scsi_transport *ret);
     path_function function;
-    unsigned char argument[sizeof(struct scsi_reserve_order)];
+    _Alignas(max_align_t) unsigned char argument[sizeof(struct scsi_reserve_order)];
     struct deadline deadline;
     void *reply;
     int result;
@@ -330,13 +331,13 @@ static int map_add(struct reservation_device *device, uint64_t key, bool replace
     return ret->dead == ret->total ? -RESERVATION_TRANSPORT : 0;
 }
 
-/* Gives an order on every path. A conflict: nothing was registered there. */
-static int order_all(struct reservation_device *device, const struct scsi_reserve_order *order, struct deadline deadline)
+/* Does something on every path. A conflict: nothing was registered there. */
+static int for_all(struct reservation_device *device, path_function function, const void *argument, size_t argument_size, struct deadline deadline)
 {
     int results[RESERVATION_PATHS_MAXIMUM], error = 0;
     unsigned int reached = 0;
 
-    on_all_paths(device, order_on_path, order, sizeof(*order), NULL, 0, results, deadline);
+    on_all_paths(device, function, argument, argument_size, NULL, 0, results, deadline);
     for (unsigned int i = 0; i < device->identity.paths; i++) {
         if (reservation_path_failed(results[i]))
             continue;
@@ -351,14 +352,19 @@ static int map_release(struct reservation_device *device, uint64_t key, enum res
 {
     const struct scsi_reserve_order order = { .action = SCSI_RELEASE, .type = type, .key = key };
 
-    return order_all(device, &order, deadline);
+    return for_all(device, order_on_path, &order, sizeof(order), deadline);
+}
+
+static int remove_on_path(const struct scsi_transport *transport, struct deadline deadline, const void *argument, void *reply _unused_)
+{
+    const uint64_t *key = argument;
+
+    return scsi_unregister_path(transport, *key, deadline);
 }
 
 static int map_remove(struct reservation_device *device, uint64_t key, struct deadline deadline)
 {
-    const struct scsi_reserve_order order = { .action = SCSI_REGISTER, .key = key };
-
-    return order_all(device, &order, deadline);
+    return for_all(device, remove_on_path, &key, sizeof(key), deadline);
 }
 
 static void map_close(struct reservation_device *device _unused_)

@@ -54,6 +54,23 @@ int scsi_register_path(const struct scsi_transport *transport, uint64_t key, boo
     return order_once(transport, key, replace, false, deadline);
 }
 
+/* The bit of the last REGISTER counts for the whole logical unit, be it one that takes a registration back (SPC-4 5.13.5): without it, this node's leaving would have
+ * the array forget at its next loss of power which of the others are fenced. */
+int scsi_unregister_path(const struct scsi_transport *transport, uint64_t key, struct deadline deadline)
+{
+    struct scsi_reserve_order order = { .action = SCSI_REGISTER, .key = key };
+    struct reservation_capabilities capabilities;
+    int r = scsi_read_capabilities(transport, deadline, &capabilities);
+
+    order.aptpl = r < 0 || capabilities.aptpl_active;
+    r = scsi_reserve_out(transport, &order, deadline);
+    if (order.aptpl && refuses_to_keep(r)) {
+        order.aptpl = false;
+        r = scsi_reserve_out(transport, &order, deadline);
+    }
+    return r == -RESERVATION_CONFLICT ? 0 : r;
+}
+
 static int scsi_capabilities(struct reservation_device *device, struct deadline deadline, struct reservation_capabilities *ret)
 {
     return scsi_read_capabilities(&device->transport, deadline, ret);
@@ -97,10 +114,7 @@ static int scsi_release(struct reservation_device *device, uint64_t key, enum re
 
 static int scsi_remove(struct reservation_device *device, uint64_t key, struct deadline deadline)
 {
-    const struct scsi_reserve_order order = { .action = SCSI_REGISTER, .key = key };
-    int r = scsi_reserve_out(&device->transport, &order, deadline);
-
-    return r == -RESERVATION_CONFLICT ? 0 : r;
+    return scsi_unregister_path(&device->transport, key, deadline);
 }
 
 static int scsi_preempt(struct reservation_device *device, uint64_t key, uint64_t victim, enum reservation_type type, bool abort,

@@ -91,7 +91,7 @@ static int read_reservation(struct fake_array *array, struct scsi_command *comma
 
 static int reserve_in(struct fake_array *array, struct scsi_command *command)
 {
-    static const uint8_t capabilities[8] = { 0, 8, 0x11, 0x80, 0xea, 0x01, 0, 0 };
+    const uint8_t capabilities[8] = { 0, 8, 0x11, array->aptpl ? 0x81 : 0x80, 0xea, 0x01, 0, 0 };
 
     switch (command->cdb[1]) {
     case 0:
@@ -136,6 +136,7 @@ static int register_nexus(struct fake_array *array, int nexus, struct scsi_comma
     if (array->full && array->keys[nexus] == 0)
         return fail_with(command, 5, 0x55, 4);
     array->generation++;
+    array->aptpl = command->data[20] & 1;
     if (new_key == 0)
         remove_nexus(array, nexus);
     array->keys[nexus] = new_key;

@@ -20,6 +20,7 @@ struct fake_array {
     char naa[40];                /* hexadecimal digits behind "naa." */
     char naa_of[FAKE_NEXUSES][40]; /* of one path, where it leads elsewhere */
     bool refuses_aptpl;
+    bool aptpl;                  /* as the last REGISTER asked: for all registrations */
     bool has_reservations;
     bool dead[FAKE_NEXUSES];
     bool hangs[FAKE_NEXUSES];

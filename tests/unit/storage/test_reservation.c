@@ -139,6 +139,28 @@ static void test_aptpl(void **unused)
     assert_int_equal(reservation_register(own, OWN, RESERVATION_APTPL_OFF, SOON, &paths), 0);
 }
 
+/* Who leaves does not make the array forget the others at its next loss of power. */
+static void test_leaving_keeps_aptpl(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_disk(0), *map = open_map(4, 2), *other = open_disk(1);
+    struct reservation_paths paths;
+
+    (void)unused;
+    register_all(own, OWN);
+    register_all(map, VICTIM + 1);
+    register_all(other, VICTIM);
+    assert_true(array->aptpl);
+    assert_int_equal(reservation_unregister(own, OWN, SOON), 0);
+    assert_true(array->aptpl && array->keys[0] == 0);
+    assert_int_equal(reservation_unregister(map, VICTIM + 1, SOON), 0);
+    assert_true(array->aptpl && array->keys[4] == 0 && array->keys[5] == 0);
+    /* Nor does it begin to, where it does not. */
+    assert_int_equal(reservation_register(own, OWN, RESERVATION_APTPL_OFF, SOON, &paths), 0);
+    assert_int_equal(reservation_unregister(own, OWN, SOON), 0);
+    assert_false(array->aptpl);
+}
+
 /* What does not tell is never "absent". */
 static void test_no_answer(void **unused)
 {
@@ -365,6 +387,84 @@ static void test_map_join_races_with_fencing(void **unused)
     assert_int_equal(array->keys[1], 0);
 }
 
+static struct reservation_sight see(struct reservation_device *device)
+{
+    struct reservation_state state;
+
+    assert_int_equal(reservation_read(device, SOON, &state), 0);
+    return (struct reservation_sight){ reservation_state_count(&state, OWN) > 0, state.generation, state.holder };
+}
+
+static void test_enter(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 3), *other = open_disk(4);
+    struct reservation_sight seen = see(own);
+    struct reservation_paths paths;
+
+    (void)unused;
+    own->paths[2].alive = false;
+    assert_int_equal(reservation_enter(own, OWN, &seen, RESERVATION_APTPL_TRY, SOON, &paths), 0);
+    assert_true(paths.done == 2 && paths.dead == 1 && paths.total == 3);
+    register_all(other, VICTIM); /* who is registered stays so, whatever others do */
+    own->paths[2].alive = true;
+    assert_int_equal(reservation_enter(own, OWN, &seen, RESERVATION_APTPL_TRY, SOON, &paths), 0);
+    assert_true(paths.done == 3 && paths.dead == 0);
+    assert_int_equal(count_key(own, OWN), 3);
+    array->keys[1] = VICTIM + 1;
+    assert_int_equal(reservation_enter(own, OWN, &seen, RESERVATION_APTPL_TRY, SOON, &paths), -RESERVATION_OTHER_KEY);
+    assert_true(array->keys[1] == VICTIM + 1);
+}
+
+/* This host judged that it may have the volume, was stopped in its tracks for long, and goes on: meanwhile it was fenced. */
+static void test_enter_after_fencing(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 2), *fencer = open_disk(4);
+    struct reservation_paths paths;
+    struct reservation_sight seen;
+
+    (void)unused;
+    register_all(own, OWN);
+    register_all(fencer, VICTIM);
+    seen = see(own);
+    assert_int_equal(reservation_preempt(fencer, VICTIM, OWN, WERO, true, SOON), 0);
+    assert_int_equal(reservation_enter(own, OWN, &seen, RESERVATION_APTPL_TRY, SOON, &paths), -RESERVATION_FENCED);
+    assert_int_equal(count_key(own, OWN), 0);
+    /* An array that has lost its power has forgotten all: nobody was fenced by that. */
+    memset(array->keys, 0, sizeof(array->keys));
+    array->holder = -1;
+    array->generation = 0;
+    seen = see(own);
+    assert_int_equal(reservation_enter(own, OWN, &seen, RESERVATION_APTPL_TRY, SOON, &paths), 0);
+    /* In the very moment of registering. */
+    register_all(own, OWN);
+    array->keys[1] = 0;
+    array->fenced_by_join = 1;
+    assert_int_equal(reservation_enter(own, OWN, &seen, RESERVATION_APTPL_TRY, SOON, &paths), -RESERVATION_FENCED);
+    assert_int_equal(array->keys[1], 0);
+}
+
+/* It was not registered when it judged: who came in between shows by the generation. */
+static void test_enter_after_another(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 2), *other = open_disk(4);
+    struct reservation_sight seen;
+    struct reservation_paths paths;
+
+    (void)unused;
+    register_all(other, VICTIM);
+    seen = see(own);
+    register_all(other, VICTIM); /* registers again, as each that starts does: the keys are the same as before */
+    assert_int_equal(reservation_enter(own, OWN, &seen, RESERVATION_APTPL_TRY, SOON, &paths), -RESERVATION_CHANGED);
+    assert_int_equal(count_key(own, OWN), 0);
+    seen = see(own);
+    array->keys[0] = VICTIM + 1; /* an initiator name that is used twice, or another key of this host */
+    assert_int_equal(reservation_enter(own, OWN, &seen, RESERVATION_APTPL_TRY, SOON, &paths), -RESERVATION_OTHER_KEY);
+    assert_true(array->keys[0] == VICTIM + 1 && array->keys[1] == 0);
+}
+
 /* A path that died keeps its registration on the array; the one that lives removes it. */
 static void test_unregister_with_dead_path(void **unused)
 {
@@ -488,6 +588,7 @@ static void test_self_fenced(void **unused)
     struct fake_array *array = fake_array_new();
     _cleanup_reservation_ struct reservation_device *own = open_disk(0), *victim = open_disk(4);
     struct reservation_fence_report report;
+    struct reservation_sight seen;
 
     (void)unused;
     (void)text_copy(own->identity.wwid, sizeof(own->identity.wwid), "naa.60014050000000000000000000000001");
@@ -495,7 +596,13 @@ static void test_self_fenced(void **unused)
     assert_int_equal(do_fence(reservation_fence_admit, own, OWN, OWN, &report), 0);
     assert_int_equal(reservation_guard("agent", "/dev/fake0", OWN, own->identity.wwid), 0);
     assert_int_equal(do_fence(reservation_fence_admit, own, OWN, OWN, &report), 0); /* again */
-    array->keys[0] = 0;
+    array->fenced_by_join = 0; /* between the look and the registration, which would undo it */
+    assert_int_equal(do_fence(reservation_fence_admit, own, OWN, OWN, &report), -EPERM);
+    assert_true(report.self_fenced);
+    assert_int_equal(array->keys[0], 0);
+    seen = see(own);
+    assert_int_equal(reservation_enter(own, OWN, &seen, RESERVATION_APTPL_TRY, SOON, &report.paths), -RESERVATION_FENCED);
+    assert_int_equal(array->keys[0], 0);
     assert_int_equal(do_fence(reservation_fence_exclude, own, OWN, VICTIM, &report), -EPERM);
     assert_true(report.self_fenced);
     assert_int_equal(do_fence(reservation_fence_admit, own, OWN, OWN, &report), -EPERM);
@@ -519,7 +626,11 @@ int main(void)
         cmocka_unit_test(test_not_registered_cannot_preempt),
         cmocka_unit_test(test_unit_attentions),
         cmocka_unit_test(test_aptpl),
+        cmocka_unit_test(test_leaving_keeps_aptpl),
         cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_enter),
+        cmocka_unit_test(test_enter_after_fencing),
+        cmocka_unit_test(test_enter_after_another),
         cmocka_unit_test(test_many_registrants),
         cmocka_unit_test(test_map_registers_every_path),
         cmocka_unit_test(test_map_dead_path),
