@@ -266,30 +266,46 @@ static int add_devices(struct session *session, const char *list)
     return r;
 }
 
+#define VOLUME_MARK "LVM2_PV_NAME="
+
+/* Only what bears the mark is a physical volume: LVM's warnings, which come between, name other disks. One that is missing has a name that is no path ("[unknown]",
+ * "unknown device"), and what is not looked at is no proof. */
+static int add_physical_volumes(struct fence_run *run, struct session *session, const char *group, const char *output)
+{
+    const char *cursor = output, *line;
+    size_t length, mark = strlen(VOLUME_MARK), found = 0;
+    int r = 0;
+
+    while (r == 0 && text_next_word(&cursor, "\r\n", &line, &length)) {
+        for (; length > 0 && (*line == ' ' || *line == '\t'); line++)
+            length--;
+        while (length > 0 && (line[length - 1] == ' ' || line[length - 1] == '\t'))
+            length--;
+        if (length < mark || memcmp(line, VOLUME_MARK, mark) != 0)
+            continue;
+        if (length == mark || line[mark] != '/')
+            return fence_fail(run, -ENODEV, "a disk of volume group %s is missing on this node: name all disks by devices", group);
+        r = add_device(session, line + mark, length - mark);
+        found++;
+    }
+    if (r == 0 && found == 0)
+        r = fence_fail(run, -ENODEV, "volume group %s has no disks on this node: name them by devices", group);
+    return r;
+}
+
 /* The physical volumes of a group, each taken for the disk or map that it stands on. */
 static int add_volume_group(struct fence_run *run, struct session *session, const char *group)
 {
-    const char *const argv[] = { "vgs", "--noheadings", "--readonly", "-o", "pv_name", group, NULL };
+    const char *const argv[] = { "vgs", "--foreign", "--noheadings", "--readonly", "--nameprefixes", "--unquoted", "-o", "pv_name", group, NULL };
     const char *const environment[] = { "LC_ALL=C", "LVM_SUPPRESS_FD_WARNINGS=1", NULL };
     const struct child_spec spec = { .argv = argv, .environment = environment };
     _cleanup_child_result_ struct child_result result = { .exit_code = -1 };
-    const char *cursor, *word;
-    size_t length, before = session->device_count;
     int r = child_run(&spec, run->deadline, &result);
 
-    cursor = result.output.text ? result.output.text : "";
     if (r < 0 || result.exit_code != 0)
         return fence_fail(run, r < 0 ? r : -EIO, "the disks of volume group %s cannot be found: %s; name them by devices", group,
                           r < 0 ? strerror(-r) : result.output.text ? text_trim(result.output.text) : "vgs failed");
-    while (r == 0 && text_next_word(&cursor, " \t\r\n", &word, &length)) {
-        if (length >= 7 && memcmp(word, "unknown", 7) == 0)
-            return fence_fail(run, -ENODEV, "a disk of volume group %s is missing on this node: name all disks by devices", group);
-        if (*word == '/')
-            r = add_device(session, word, length);
-    }
-    if (r == 0 && session->device_count == before)
-        r = fence_fail(run, -ENODEV, "volume group %s has no disks on this node: name them by devices", group);
-    return r;
+    return add_physical_volumes(run, session, group, result.output.text ? result.output.text : "");
 }
 
 /* A san-volume of the CIB, as far as its disks go. */

@@ -289,6 +289,34 @@ reservation_succeeds() {
 
 # ---- the rest ----
 
+# group_is LINE...: an LVM on the node whose group has these physical volumes, as LVM 2.03 prints them; the first line is a warning.
+group_is() {
+    mkdir -p "$BATS_TEST_TMPDIR/bin"
+    {
+        printf '#!/bin/bash\nif [[ " $* " != *" --nameprefixes "* ]]; then prefix=""; else prefix=LVM2_PV_NAME=; fi\n'
+        printf 'echo "  WARNING: Device %s has size of 8 sectors which is smaller than corresponding PV size." >&2\n' "$(target_url 9)"
+        printf 'echo "  ${prefix}%s"\n' "$@"
+    } >"$BATS_TEST_TMPDIR/bin/vgs"
+    chmod 755 "$BATS_TEST_TMPDIR/bin/vgs"
+}
+
+@test "volume_group: a disk that is missing on this node is not left out, and a warning names none" {
+    target_start 1
+    host_open n2 1
+    assert_equal ok "$(host_say n2 register $KEY_2)"
+    assert_equal ok "$(host_say n2 reserve $KEY_2)"
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH
+    group_is /dev/null '[unknown]'
+    reservation action=off plug=n2 volume_group=vg
+    assert_code 1
+    assert_error_has 'a disk of volume group vg is missing'
+    assert_equal ok "$(host_say n2 write)"
+    group_is /dev/null
+    reservation action=status plug=n2 volume_group=vg
+    assert_code 1
+    assert_error_has '1 of 1 devices'
+}
+
 @test "list names the nodes; list-status says how they are" {
     target_start 1
     host_open n2 1

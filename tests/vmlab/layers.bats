@@ -341,6 +341,11 @@ stop_gives_0() { volume n1 stop 20000 "$@"; [ "$status" -eq 0 ]; }
   assert [ "$(vmlab exec n1 'vgs --noheadings -o autoactivation vgd' | tr -d ' ')" = "" ]
   cluster_volume n1 monitor 30000
   assert_code 0
+  # The fence agent finds the disks by the group, on the node that has it active and on the other one, whose LVM takes it for foreign.
+  assert vmlab exec n1 'printf "action=status\nplug=n1\nvolume_group=vgd\n" | fence_vigil_reservation | grep -q "Status: ON"'
+  assert vmlab exec n2 'printf "action=status\nplug=n1\nvolume_group=vgd\n" | fence_vigil_reservation | grep -q "Status: ON"'
+  # The name of a LUN is the LUN's, be a group on it active.
+  assert vmlab exec n1 'printf "action=status\nplug=n1\ndevices='$lun0' '$lun1'\n" | fence_vigil_reservation | grep -q "Status: ON"'
   # n1 has it: n2 must not.
   cluster_volume n2 start 60000
   assert_code 1 'n1 had it last'
