@@ -87,8 +87,16 @@ static bool is_empty(const char *kernel_name)
     return read_attribute(kernel_name, "size", size, sizeof(size)) <= 0 || text_equal(size, "0");
 }
 
-/* A path of a multipath map, a leg of a mirror, a physical volume: what is built on it is to be used, not it. */
-static bool has_holder(const char *kernel_name)
+static bool is_map(const char *kernel_name)
+{
+    char uuid[160];
+
+    return read_attribute(kernel_name, "dm/uuid", uuid, sizeof(uuid)) > 0 && text_after(uuid, "mpath-");
+}
+
+/* A path of a multipath map, a leg of a mirror, a physical volume: what is built on it is to be used, not it. Of a disk that is meant by its worldwide name only
+ * multipath's map of it: it is the same disk when a volume group on it is active. */
+static bool is_built_on(const char *kernel_name, enum device_kind kind)
 {
     char path[300];
     _cleanup_closedir_ DIR *folder = NULL;
@@ -98,7 +106,7 @@ static bool has_holder(const char *kernel_name)
         return false;
     folder = opendir(path);
     while (folder && (entry = readdir(folder))) {
-        if (entry->d_name[0] != '.')
+        if (entry->d_name[0] != '.' && (kind != DEVICE_WWN || is_map(entry->d_name)))
             return true;
     }
     return false;
@@ -153,7 +161,7 @@ static void search_device(struct search *search, const char *kernel_name)
     bool btrfs;
     int r;
 
-    if (is_empty(kernel_name) || has_holder(kernel_name) || find_node(kernel_name, &device) < 0)
+    if (is_empty(kernel_name) || is_built_on(kernel_name, search->name->kind) || find_node(kernel_name, &device) < 0)
         return;
     r = device_bears_name(kernel_name, &device, search->name, search->deadline, &btrfs);
     if (r == 1 && !(btrfs && search->found_btrfs)) {
