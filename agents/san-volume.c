@@ -366,14 +366,19 @@ static struct deadline cluster_deadline(const struct volume *volume)
     return deadline_share(volume->deadline, CLUSTER_SHARE);
 }
 
-static int read_view(struct call *call)
+static bool view_is_known(struct call *call)
 {
     if (call->view_error == 0) {
         int r = cluster_view_read(&call->view, cluster_deadline(&call->volume));
 
         call->view_error = r < 0 ? r : 1;
     }
-    if (call->view_error == 1)
+    return call->view_error == 1;
+}
+
+static int read_view(struct call *call)
+{
+    if (view_is_known(call))
         return 0;
     return volume_fail(&call->volume, -ENOTCONN, "the cluster's nodes are not known: %s", cluster_error_text(call->view_error));
 }
@@ -412,6 +417,16 @@ static const struct cluster_node *owner_node(struct call *call, const struct vol
     return node;
 }
 
+/* Without asking who used it last: an unknown key is preempted where that was told, one of this cluster's nodes never is. */
+static int pass_over(struct call *call, const struct volume_owner *owner)
+{
+    uint32_t id;
+
+    if (owner->key == 0 || !call->config.preempt_unknown)
+        return CLAIM_RELEASED;
+    return view_is_known(call) && reservation_key_node(call->view.name, owner->key, &id) == 0 ? CLAIM_RELEASED : CLAIM_FENCED;
+}
+
 static int judge_owner(struct volume *volume, const struct volume_owner *owner, struct text_buffer *why)
 {
     struct call *call = volume->authority->context;
@@ -419,7 +434,7 @@ static int judge_owner(struct volume *volume, const struct volume_owner *owner, 
     int r;
 
     if (call->config.last_holder == LAST_HOLDER_IGNORE)
-        return owner->key != 0 && call->config.preempt_unknown ? CLAIM_FENCED : CLAIM_RELEASED;
+        return pass_over(call, owner);
     if (!asks_last_holder(call)) {
         text_buffer_printf(why, "with quorum=ignore nobody is asked whether that node was fenced; where you know that it does not use it, set last_holder=ignore");
         return CLAIM_IN_USE;
