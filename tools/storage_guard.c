@@ -100,6 +100,19 @@ static int prepare_round(struct guard_round *round)
     return 0;
 }
 
+/* A kernel's name that was given anew: the disk that is meant is looked for by its worldwide name. Where it is not on this node, nothing is known of it. */
+static void look_by_wwid(struct guard_round *round, int place, uint64_t timeout_ms)
+{
+    _cleanup_free_ char *spec = text_printf("WWN=%s", round->list[place].wwid);
+
+    if (!spec)
+        return;
+    memset(&round->replies[place], 0, sizeof(round->replies[place]));
+    (void)reservation_call(spec, look_at_device, round->keys, &round->replies[place], sizeof(round->replies[place]), deadline_in(timeout_ms),
+                           &round->answers[place]);
+    round->verdicts[place] = reservation_guard_judge(&round->list[place], &round->answers[place], &round->replies[place].state);
+}
+
 /* Looks at all guarded devices at once. Returns how many are lost, or -errno where the list cannot be read. */
 static int look_round(struct guard_round *round, uint64_t timeout_ms)
 {
@@ -111,6 +124,8 @@ static int look_round(struct guard_round *round, uint64_t timeout_ms)
                                deadline_in(timeout_ms), round->answers);
     for (int i = 0; i < round->count; i++) {
         round->verdicts[i] = reservation_guard_judge(&round->list[i], &round->answers[i], &round->replies[i].state);
+        if (round->verdicts[i] == GUARD_MOVED)
+            look_by_wwid(round, i, timeout_ms);
         lost += round->verdicts[i] == GUARD_LOST;
         if (round->replies[i].joined > 0)
             log_notice("%s: %u paths that came back are registered again", round->specs[i], round->replies[i].joined);
@@ -139,6 +154,8 @@ static const char *verdict_text(const struct guard_round *round, int place)
         return "registered";
     case GUARD_LOST:
         return answer->error == -RESERVATION_OTHER_DEVICE ? "lost: another disk stands there now" : "lost: this node's key is not registered";
+    case GUARD_MOVED:
+        return "not on this node: its name is that of another disk now";
     default:
         return answer->why[0] ? answer->why : reservation_error_text(answer->error);
     }
@@ -213,7 +230,7 @@ static void tell_changes(const struct guard_round *round, bool *told)
     int unknown = -1;
 
     for (int i = 0; i < round->count && unknown < 0; i++) {
-        if (round->verdicts[i] == GUARD_UNKNOWN)
+        if (round->verdicts[i] == GUARD_UNKNOWN || round->verdicts[i] == GUARD_MOVED)
             unknown = i;
     }
     if (unknown >= 0 && !*told)

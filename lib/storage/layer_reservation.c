@@ -14,7 +14,7 @@
 #include "base/number.h"
 #include "storage/device_io.h"
 #include "storage/multipath_map.h"
-#include "storage/reservation.h"
+#include "storage/reservation_guard.h"
 #include "storage/reservation_join.h"
 #include "storage/storage_call.h"
 #include "storage/volume.h"
@@ -594,15 +594,15 @@ static int layer_down(struct volume *volume)
     struct take_request request = { .type = wanted_type(volume) };
     int r;
 
-    for (size_t i = 0; i < volume->disk_count; i++) {
-        if (volume_disk_find(volume, &volume->disks[i]) == 0)
-            (void)reservation_unguard(volume->instance, volume->disks[i].device.path);
-    }
+    /* By the owner: a LUN that is gone, or has another name by now, must not be left on the list. */
+    r = reservation_unguard_owner(volume->instance);
+    if (r < 0)
+        volume_note(volume, "the list of guarded devices (" VIGIL_RUNDIR "/guard) cannot be changed: %s", strerror(-r));
     if (!volume->config->release_reservation)
         return 0;
     /* A LUN that is not on this node is held through no path of it. */
     for (size_t i = 0; i < volume->disk_count; i++) {
-        if (!volume->disks[i].known)
+        if (volume_disk_find(volume, &volume->disks[i]) < 0)
             return 0;
     }
     r = own_key(volume, &request.key);

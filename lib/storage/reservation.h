@@ -220,7 +220,7 @@ int reservation_disks_below(const char *device, char ***ret_paths);
 /* vigil-storage-guard restarts this node when it finds a guarded device without this node's key. Who registers a key for good says so here: the fence
  * agent's "on", and san-volume's start with `owner` its resource's name. Kept below VIGIL_RUNDIR, so that a restart clears it. */
 int reservation_guard(const char *owner, const char *spec, uint64_t key, const char *wwid);
-/* No more guarded for this owner; first step of unregistering. Success where it was not. */
+/* A disk is no more guarded for this owner (reservation_unguard_owner(): none is); first step of unregistering. Success where it was not. */
 int reservation_unguard(const char *owner, const char *spec);
 
 #endif

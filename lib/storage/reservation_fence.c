@@ -30,6 +30,9 @@ static int look(struct reservation_device *device, const struct reservation_fenc
     report->access = ACCESS_UNKNOWN;
     if (r < 0)
         return r;
+    /* Who holds the reservation is registered: a device that shows the one without the other hides something. */
+    if (state->holder != 0 && reservation_state_count(state, state->holder) == 0)
+        return -RESERVATION_MALFORMED;
     report->victim_count = reservation_state_count(state, order->victim);
     report->own_count = reservation_state_count(state, order->own);
     report->holder = state->holder;

@@ -140,8 +140,10 @@ static bool is_other_disk(const struct reservation_guarded *guarded, const struc
 enum reservation_guard_verdict reservation_guard_judge(const struct reservation_guarded *guarded, const struct reservation_answer *answer,
                                                        const struct reservation_state *state)
 {
-    if (answer->error == -RESERVATION_OTHER_DEVICE || (answer->error == 0 && is_other_disk(guarded, answer)))
+    if (answer->error == -RESERVATION_OTHER_DEVICE)
         return GUARD_LOST;
+    if (answer->error == 0 && is_other_disk(guarded, answer))
+        return GUARD_MOVED;
     if (answer->error < 0)
         return GUARD_UNKNOWN;
     return reservation_state_count(state, guarded->key) > 0 ? GUARD_KEPT : GUARD_LOST;
@@ -154,6 +156,19 @@ static bool is_about(const struct reservation_guarded *guarded, uint64_t key, co
                      (text_equal(guarded->wwid, identity->wwid) || device_wwn_equal(guarded->wwid, identity->wwid));
 
     return guarded->key == key && (same_name || text_equal(guarded->device, identity->path));
+}
+
+int reservation_unguard_owner(const char *owner)
+{
+    _cleanup_free_ struct reservation_guarded *list = NULL;
+    int count = reservation_guarded_read(&list), r = 0;
+
+    for (int i = 0; i < count; i++) {
+        int removed = text_equal(list[i].owner, owner) ? reservation_unguard(owner, list[i].device) : 0;
+
+        r = r < 0 ? r : removed;
+    }
+    return count < 0 ? count : r;
 }
 
 int reservation_guard_forget(uint64_t key, const struct reservation_identity *identity)

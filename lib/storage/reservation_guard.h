@@ -34,13 +34,17 @@ int reservation_guarded_read(struct reservation_guarded **ret);
 
 enum reservation_guard_verdict {
     GUARD_KEPT,    /* the key is registered, and a reservation keeps the others out */
-    GUARD_LOST,    /* read, and absent; or another device stands behind the name: this node was fenced */
+    GUARD_LOST,    /* read, and absent; or the array shows another device in its place: this node was fenced */
+    GUARD_MOVED,   /* the name is that of another disk by now (a kernel's name, given anew): nothing is known of the one that was meant */
     GUARD_UNKNOWN, /* could not be read: no path, no answer */
 };
 
 /* What a look at a guarded device comes to. Pure. */
 enum reservation_guard_verdict reservation_guard_judge(const struct reservation_guarded *guarded, const struct reservation_answer *answer,
                                                        const struct reservation_state *state);
+
+/* Takes all of an owner from the list, by whatever names. Returns 0 or -errno. */
+int reservation_unguard_owner(const char *owner);
 
 /* Takes this key on this disk from the list, whoever put it there, for it is about to be unregistered by this node itself. Returns 0 or -errno. */
 int reservation_guard_forget(uint64_t key, const struct reservation_identity *identity);

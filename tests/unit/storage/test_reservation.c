@@ -497,6 +497,8 @@ static void test_guard_verdict(void **unused)
     answer.error = 0;
     state.keys[0] = OWN;
     (void)snprintf(answer.identity.wwid, sizeof(answer.identity.wwid), "naa.60014050000000000000000000000009");
+    assert_int_equal(reservation_guard_judge(&guarded, &answer, &state), GUARD_MOVED); /* sdb is another disk by now: no fencing */
+    answer.error = -RESERVATION_OTHER_DEVICE; /* the kernel still takes it for the first */
     assert_int_equal(reservation_guard_judge(&guarded, &answer, &state), GUARD_LOST);
 }
 
@@ -518,6 +520,12 @@ static void test_guard_list(void **unused)
     assert_int_equal(reservation_guarded_read(&list), 1);
     assert_string_equal(list[0].owner, "other");
     assert_true(list[0].key == VICTIM);
+    assert_int_equal(reservation_guard("data", "/dev/sdb", OWN, "naa.6"), 0);
+    assert_int_equal(reservation_guard("data", "/dev/sdc", OWN, "naa.7"), 0);
+    assert_int_equal(reservation_unguard_owner("data"), 0);
+    free(list);
+    assert_int_equal(reservation_guarded_read(&list), 1);
+    assert_string_equal(list[0].owner, "other");
 }
 
 /* ---- fencing on one device ---------------------------------------------------------------------------------------- */
