@@ -64,18 +64,28 @@ static int mount_is_ours(struct volume *volume, const struct mount_point *mount)
     return superblock_on_device(mount->device, mount->type, mount->source, &volume->device);
 }
 
-/* A mount that the folder no longer shows, but which lives: hidden by another one, or taken out of the tree while in use. */
+/* A btrfs that is mounted by subvolumes may be held by another resource's mount. */
+static bool may_be_shared(const struct volume *volume)
+{
+    return text_equal(volume->config->type, "btrfs") && mount_option_present(volume->config->options, "subvol");
+}
+
+/* A mount that the folder no longer shows, but which lives: hidden by another one, or taken out of the tree while in use, by a stop or by somebody else. A note that is
+ * left behind says that no stop has seen the volume released: a probe, by which other nodes may mount it, then asks the device as a stop does. */
 static int check_hidden(struct volume *volume)
 {
+    bool probe = volume->check_only && volume->search && volume->state.block != 0 && !may_be_shared(volume);
     int r;
 
     if (!volume->state_known)
         return VOLUME_DOWN;
     if (mount_id_exists(volume->state.mount_id) == 1)
         return volume_fail(volume, -EBUSY, "%s is still mounted, but another mount hides it: unmount that one", volume->directory);
-    if (!volume->state.detached)
+    if (!volume->state.detached && !probe)
         return VOLUME_DOWN;
     r = device_from_number(volume->state.block, &volume->device);
+    if (r == -ENODEV && !volume->state.detached)
+        return VOLUME_DOWN;
     if (r == 0)
         r = device_is_held(&volume->device, deadline_within(volume->deadline, volume->config->io_timeout_ms));
     if (r == 0)

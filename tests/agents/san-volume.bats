@@ -189,6 +189,26 @@ PY
   assert_code 0
 }
 
+@test "a mount that somebody took out of the tree while it was in use is not absent to a probe" {
+  make_volume
+  volume start
+  assert_code 0
+  node_spawn bash -c "exec 7>'$directory/written'; echo held >'$work/held'; exec sleep 300"
+  wait_until 5 test -e "$work/held"
+  node_run umount -l "$directory"
+  volume monitor @interval=0
+  assert_code 1
+  assert_reason 'detached while in use and is still being written'
+  volume stop @timeout=8000
+  assert_code 1
+  node_run pkill -f 'sleep 300'
+  wait_until 5 device_is_free
+  volume monitor @interval=0
+  assert_code 7
+  volume stop
+  assert_code 0
+}
+
 # --- names of devices ---
 
 @test "UUID, LABEL and mount's -U -L find the device, without udev's links" {
