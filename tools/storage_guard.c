@@ -60,6 +60,7 @@ static int look_at_device(struct reservation_device *device, struct deadline dea
 struct guard_round {
     struct reservation_guarded *list;
     int count;
+    unsigned int damaged; /* files of the list that cannot be read: what they named is not guarded */
     uint64_t *keys; /* of the list, ending with 0: this node's own */
     const char **specs;
     struct reservation_answer *answers;
@@ -82,7 +83,7 @@ static int prepare_round(struct guard_round *round)
 {
     size_t count;
 
-    round->count = reservation_guarded_read(&round->list);
+    round->count = reservation_guarded_read(&round->list, &round->damaged);
     if (round->count < 0)
         return round->count;
     count = (size_t)round->count;
@@ -187,6 +188,8 @@ static int check_once(struct command_run *run, const struct guard_options *optio
     if (lost < 0)
         code = command_fail(run, quiet ? COMMAND_SUCCESS : COMMAND_FAILURE, "the list of guarded devices (" RESERVATION_GUARD_FOLDER ") cannot be read: %s",
                             strerror(-lost));
+    if (round.damaged > 0)
+        (void)printf("%u files of the list of guarded devices are damaged: remove them from " RESERVATION_GUARD_FOLDER " and restart this node\n", round.damaged);
     for (int i = 0; lost >= 0 && i < round.count; i++) {
         if (!quiet || round.verdicts[i] != GUARD_KEPT)
             (void)printf("%s (%s): %s\n", round.specs[i], round.list[i].owner, verdict_text(&round, i));
@@ -262,9 +265,9 @@ static int run_guard(struct command_run *run, const void *data)
             round_free(&round);
             return command_fail(run, COMMAND_FAILURE, "this node's registration is lost: it was fenced");
         }
-        if (lost < 0 && !list_told)
-            log_error("the list of guarded devices (" RESERVATION_GUARD_FOLDER ") cannot be read: %s", strerror(-lost));
-        list_told = lost < 0;
+        if ((lost < 0 || round.damaged > 0) && !list_told)
+            log_error("the list of guarded devices (" RESERVATION_GUARD_FOLDER ") cannot be read%s: %s", lost < 0 ? "" : " in part", strerror(lost < 0 ? -lost : EBADMSG));
+        list_told = lost < 0 || round.damaged > 0;
         if (lost == 0)
             tell_changes(&round, &told);
         round_free(&round);

@@ -100,7 +100,7 @@ static bool is_listed(const char *name)
     return text_after(name, "path-") && strlen(name) == 2 * strlen("path-0123456789abcdef") + 1;
 }
 
-int reservation_guarded_read(struct reservation_guarded **ret)
+int reservation_guarded_read(struct reservation_guarded **ret, unsigned int *ret_damaged)
 {
     _cleanup_closedir_ DIR *directory = opendir(RESERVATION_GUARD_FOLDER);
     _cleanup_free_ struct reservation_guarded *list = NULL;
@@ -109,6 +109,8 @@ int reservation_guarded_read(struct reservation_guarded **ret)
 
     if (!directory && errno != ENOENT)
         return -errno;
+    if (ret_damaged)
+        *ret_damaged = 0;
     while (directory && (entry = readdir(directory))) {
         struct reservation_guarded *grown;
         int r;
@@ -122,6 +124,10 @@ int reservation_guarded_read(struct reservation_guarded **ret)
             return -ENOMEM;
         list = grown;
         r = read_guarded(entry->d_name, &list[count]);
+        if (r == -EBADMSG && ret_damaged) {
+            (*ret_damaged)++;
+            continue;
+        }
         if (r < 0 && r != -ENOENT) /* taken away since */
             return r;
         count += r == 0;
@@ -161,7 +167,8 @@ static bool is_about(const struct reservation_guarded *guarded, uint64_t key, co
 int reservation_unguard_owner(const char *owner)
 {
     _cleanup_free_ struct reservation_guarded *list = NULL;
-    int count = reservation_guarded_read(&list), r = 0;
+    unsigned int damaged; /* guards nothing, so that it can stay */
+    int count = reservation_guarded_read(&list, &damaged), r = 0;
 
     for (int i = 0; i < count; i++) {
         int removed = text_equal(list[i].owner, owner) ? reservation_unguard(owner, list[i].device) : 0;
@@ -174,7 +181,8 @@ int reservation_unguard_owner(const char *owner)
 int reservation_guard_forget(uint64_t key, const struct reservation_identity *identity)
 {
     _cleanup_free_ struct reservation_guarded *list = NULL;
-    int count = reservation_guarded_read(&list), r = 0;
+    unsigned int damaged; /* guards nothing, so that it can stay */
+    int count = reservation_guarded_read(&list, &damaged), r = 0;
 
     for (int i = 0; i < count && r == 0; i++) {
         if (is_about(&list[i], key, identity))
@@ -186,7 +194,7 @@ int reservation_guard_forget(uint64_t key, const struct reservation_identity *id
 bool reservation_is_guarded(uint64_t key, const struct reservation_identity *identity)
 {
     _cleanup_free_ struct reservation_guarded *list = NULL;
-    int count = reservation_guarded_read(&list);
+    int count = reservation_guarded_read(&list, NULL);
 
     for (int i = 0; i < count; i++) {
         if (is_about(&list[i], key, identity))

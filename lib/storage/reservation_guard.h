@@ -28,9 +28,9 @@ struct reservation_guarded {
 /* Reads the text of a file of the list. Returns 0, or -EBADMSG (*ret is untouched). Pure. */
 int reservation_guarded_parse(const char *text, size_t length, struct reservation_guarded *ret);
 
-/* Reads the whole list into fresh memory that the caller frees. Returns how many there are (0 where there is no folder), -EBADMSG where a file of it
- * is damaged, -E2BIG, or -errno. */
-int reservation_guarded_read(struct reservation_guarded **ret);
+/* Reads the whole list into fresh memory that the caller frees. Returns how many there are (0 where there is no folder), -E2BIG, or -errno. Files that are damaged are
+ * left out and counted; where ret_damaged is NULL they are -EBADMSG. */
+int reservation_guarded_read(struct reservation_guarded **ret, unsigned int *ret_damaged);
 
 enum reservation_guard_verdict {
     GUARD_KEPT,    /* the key is registered, and a reservation keeps the others out */

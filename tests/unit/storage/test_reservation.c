@@ -505,26 +505,35 @@ static void test_guard_verdict(void **unused)
 static void test_guard_list(void **unused)
 {
     _cleanup_free_ struct reservation_guarded *list = NULL, *none = NULL;
+    unsigned int damaged;
 
     (void)unused;
-    assert_int_equal(reservation_guarded_read(&none), 0);
+    assert_int_equal(reservation_guarded_read(&none, NULL), 0);
     assert_int_equal(reservation_guard("data", "/dev/mapper/a", OWN, "naa.6"), 0);
     assert_int_equal(reservation_guard("data", "/dev/mapper/a", OWN, "naa.6"), 0);
     assert_int_equal(reservation_guard("other", "/dev/mapper/a", VICTIM, ""), 0);
     assert_int_equal(reservation_guard("bad\nowner", "/dev/mapper/a", VICTIM, ""), -EINVAL);
-    assert_int_equal(reservation_guarded_read(&list), 2);
+    assert_int_equal(reservation_guarded_read(&list, NULL), 2);
     assert_string_equal(list[0].device, "/dev/mapper/a");
     assert_int_equal(reservation_unguard("data", "/dev/mapper/a"), 0);
     assert_int_equal(reservation_unguard("data", "/dev/mapper/a"), 0);
     free(list);
-    assert_int_equal(reservation_guarded_read(&list), 1);
+    assert_int_equal(reservation_guarded_read(&list, NULL), 1);
     assert_string_equal(list[0].owner, "other");
     assert_true(list[0].key == VICTIM);
     assert_int_equal(reservation_guard("data", "/dev/sdb", OWN, "naa.6"), 0);
     assert_int_equal(reservation_guard("data", "/dev/sdc", OWN, "naa.7"), 0);
+    /* One that is damaged hides no other. */
+    assert_int_equal(file_write(RESERVATION_GUARD_FOLDER "/path-0123456789abcdef-path-0123456789abcdef", 0644, "?", 1), 0);
+    free(list);
+    assert_int_equal(reservation_guarded_read(&list, &damaged), 3);
+    assert_int_equal(damaged, 1);
     assert_int_equal(reservation_unguard_owner("data"), 0);
     free(list);
-    assert_int_equal(reservation_guarded_read(&list), 1);
+    list = NULL;
+    assert_int_equal(reservation_guarded_read(&list, NULL), -EBADMSG);
+    assert_int_equal(unlink(RESERVATION_GUARD_FOLDER "/path-0123456789abcdef-path-0123456789abcdef"), 0);
+    assert_int_equal(reservation_guarded_read(&list, NULL), 1);
     assert_string_equal(list[0].owner, "other");
 }
 
