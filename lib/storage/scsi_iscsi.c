@@ -4,6 +4,10 @@
  *
  * The session's nexus is the initiator's name and the ISID (RFC 7143, 4.4.1). The ISID is always the same for a LUN, so that a registration is found again
  * instead of a new one being left behind with each call, and never the kernel's, whose session would be reinstated away.
+ *
+ * It begins as open-iscsi's do (vendor 00023D, a zero byte, then the number of the session), with numbers from the far end: where a session of this initiator holds the
+ * reservation, Linux' target takes another session of it for unregistered, be it registered or not, unless the first four bytes of their ISIDs are the same
+ * (drivers/target/target_core_pr.c, target_scsi3_pr_reservation_check, compares eight characters of their text). It would then refuse to preempt.
  */
 #include <errno.h>
 #include <iscsi/iscsi.h>
@@ -15,15 +19,16 @@
 #include "storage/reservation_backend.h"
 #include "storage/scsi_reservation.h"
 
-/* RFC 7143, 11.12.5: an ISID of the random kind, 24 bits ("VIG") and a qualifier of 16. */
-#define ISID_RANDOM 0x564947
+#define ISID_VENDOR 0x00023d
+#define ISID_LAST 0xffffU
+#define ISID_OTHER 0x4000U /* so far from there, where the kernel has reached that number */
 #define INITIATOR_FILE "/etc/iscsi/initiatorname.iscsi"
 #define COMMAND_SECONDS_MAXIMUM 30
 
 struct libiscsi {
     __typeof__(iscsi_create_context) *create_context;
     __typeof__(iscsi_destroy_context) *destroy_context;
-    __typeof__(iscsi_set_isid_random) *set_isid;
+    __typeof__(iscsi_set_isid_oui) *set_isid;
     __typeof__(iscsi_set_targetname) *set_target;
     __typeof__(iscsi_set_session_type) *set_session_type;
     __typeof__(iscsi_set_header_digest) *set_header_digest;
@@ -50,7 +55,7 @@ static int open_library(struct libiscsi *ret, struct text_buffer *why)
     const struct library_symbol symbols[] = {
         LIBRARY_SYMBOL(ret->create_context, "iscsi_create_context"),
         LIBRARY_SYMBOL(ret->destroy_context, "iscsi_destroy_context"),
-        LIBRARY_SYMBOL(ret->set_isid, "iscsi_set_isid_random"),
+        LIBRARY_SYMBOL(ret->set_isid, "iscsi_set_isid_oui"),
         LIBRARY_SYMBOL(ret->set_target, "iscsi_set_targetname"),
         LIBRARY_SYMBOL(ret->set_session_type, "iscsi_set_session_type"),
         LIBRARY_SYMBOL(ret->set_header_digest, "iscsi_set_header_digest"),
@@ -164,6 +169,16 @@ static int set_chap(const struct session *session, const struct iscsi_lun_url *u
     return r;
 }
 
+/* Of 16 bits; open-iscsi uses the number of the kernel's session. */
+static uint32_t choose_qualifier(unsigned int lun)
+{
+    uint32_t qualifier = ISID_LAST - lun % ISID_OTHER;
+    char path[64];
+
+    (void)text_format(path, sizeof(path), "/sys/class/iscsi_session/session%u", qualifier);
+    return access(path, F_OK) == 0 ? qualifier - ISID_OTHER : qualifier;
+}
+
 static int log_in(struct session *session, const struct iscsi_lun_url *url, struct deadline deadline, struct text_buffer *why)
 {
     const struct libiscsi *library = &session->library;
@@ -175,7 +190,7 @@ static int log_in(struct session *session, const struct iscsi_lun_url *url, stru
     session->context = library->create_context(initiator);
     if (!session->context)
         return -ENOMEM;
-    (void)library->set_isid(session->context, ISID_RANDOM, url->lun);
+    (void)library->set_isid(session->context, ISID_VENDOR, choose_qualifier(url->lun));
     (void)library->set_target(session->context, url->target);
     (void)library->set_session_type(session->context, ISCSI_SESSION_NORMAL);
     (void)library->set_header_digest(session->context, ISCSI_HEADER_DIGEST_NONE_CRC32C);

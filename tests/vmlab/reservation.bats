@@ -151,14 +151,25 @@ show_at_lun1() {
   [[ $output == *"no persistent reservations"* ]]
 }
 
+# Whoever of the two holds the reservation: Linux' target treats further sessions of the holder's initiator in a way of its own (lib/storage/scsi_iscsi.c).
 @test "from user space: a node that is not logged in to the array fences over iscsi://" {
-  local url="iscsi://192.0.2.19/iqn.2001-04.com.example:vmlab/0"
-  both_on
-  run vmlab exec n1 "fence_vigil_reservation --action=off --plug=n2 '--devices=$url' --keys=$keys --shell-timeout=30"
-  echo "$output"
-  [ "$status" -eq 0 ]
-  [ "$(registrations 2 0)" -eq 0 ]
-  run ! write_on n2
+  local url="iscsi://192.0.2.19/iqn.2001-04.com.example:vmlab/0" holder
+  for holder in n1 n2; do
+    setup
+    reservation $holder on $holder
+    both_on
+    assert_holder $holder
+    run vmlab exec n1 "fence_vigil_reservation --action=off --plug=n2 '--devices=$url' --keys=$keys --shell-timeout=30"
+    echo "$holder: $output"
+    [ "$status" -eq 0 ]
+    [ "$(registrations 2 0)" -eq 0 ]
+    run ! write_on n2
+    write_on n1
+  done
+}
+
+assert_holder() {
+  vmlab exec n1 "sg_persist -n -i -r \$(ls /dev/disk/by-path/*-lun-0 | head -n 1)" | grep -q "0x560000000000000${1#n}"
 }
 
 @test "the guard restarts a node that was fenced, and an unreachable array does not make it" {
