@@ -244,7 +244,8 @@ static const struct param params[] = {
                   "that a node which was fenced and wakes up is still kept out; see release_reservation." },
     { "reservation_key", PARAM_TEXT(struct volume_config, reservation_key), .check = check_key, .advanced = true,
       .shortdesc = "this node's key, hexadecimal",
-      .longdesc = "Without it, made of the cluster's name and the node's id, as fence_vigil_reservation makes it. It must differ from node to node." },
+      .longdesc = "Without it, made of the cluster's name and the node's id, as fence_vigil_reservation makes it. It must differ from node to node, and the fence agent "
+                  "must be told by its parameter keys: a key that it does not know is no key that it removes." },
     { "release_reservation", PARAM_BOOLEAN(struct volume_config, release_reservation), .default_value = "no", .advanced = true,
       .shortdesc = "give reservation and registration back when the volume is stopped",
       .longdesc = "Until another node takes it, the array then refuses nobody: not a node either that was fenced while it hung, and goes on." },

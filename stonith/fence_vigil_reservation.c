@@ -313,11 +313,13 @@ struct cib_volume {
     char resource[256];
     char device[1024], disks[4096], group[128];
     bool reserves, reserves_told;
+    bool own_keys; /* its nodes register keys that are not made of the cluster's name */
 };
 
 struct cib_search {
     struct fence_run *run;
     struct session *session;
+    bool keys_told;
     struct cib_volume volume;
     int error;
 };
@@ -328,7 +330,10 @@ static void finish_volume(struct cib_search *search)
 
     if (search->error < 0 || !volume->resource[0] || !volume->reserves)
         return;
-    if (volume->disks[0])
+    /* The key that would be looked for was never registered: its absence tells nothing. */
+    if (volume->own_keys && !search->keys_told)
+        search->error = fence_fail(search->run, -EINVAL, "resource %s sets reservation_key: give the nodes' keys here, too, by keys", volume->resource);
+    else if (volume->disks[0])
         search->error = add_devices(search->session, volume->disks);
     else if (volume->group[0])
         search->error = add_volume_group(search->run, search->session, volume->group);
@@ -359,20 +364,24 @@ static void visit_parameter(void *context, const char *resource, const char *nam
         keep_first(search, volume->disks, sizeof(volume->disks), value);
     else if (text_equal(name, "volume_group") || text_equal(name, "vgname") || text_equal(name, "volgrpname"))
         keep_first(search, volume->group, sizeof(volume->group), value);
+    else if (text_equal(name, "reservation_key"))
+        volume->own_keys = true;
     else if ((text_equal(name, "reservation") || text_equal(name, "reservation_type")) && !volume->reserves_told) {
         volume->reserves = !text_equal(value, "none");
         volume->reserves_told = true;
     }
 }
 
-static int add_cib(struct fence_run *run, struct session *session)
+static int add_cib(struct fence_run *run, struct session *session, const struct agent_config *config)
 {
-    struct cib_search search = { .run = run, .session = session };
+    struct cib_search search = { .run = run, .session = session, .keys_told = config->keys || config->key };
     int r = cib_resources_visit("vigil", "san-volume", run->deadline, visit_parameter, &search);
 
     if (r < 0)
         return fence_fail(run, r, "the disks of the cluster's san-volume resources cannot be found: %s; name them by devices", cib_resources_error_text(r));
     finish_volume(&search);
+    if (search.error == -EINVAL)
+        return search.error; /* the reason is given */
     if (search.error < 0)
         return fence_fail(run, search.error, "the disks of the cluster's san-volume resources cannot be used: %s", strerror(-search.error));
     if (session->device_count == 0)
@@ -389,7 +398,7 @@ static int find_devices(struct fence_run *run, struct session *session, const st
     else if (config->volume_group)
         r = add_volume_group(run, session, config->volume_group);
     else
-        r = add_cib(run, session);
+        r = add_cib(run, session, config);
     if (r < 0)
         return r;
     session->answers = calloc(session->device_count, sizeof(*session->answers));

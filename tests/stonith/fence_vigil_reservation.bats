@@ -170,6 +170,27 @@ milliseconds_of() {
     refute grep -q 'no device.*secret.*remedy' <<<"$stderr"
 }
 
+@test "a resource whose nodes register keys of their own: they must be told, or a victim's key would be absent" {
+    local fake=$BATS_TEST_TMPDIR/fake
+    target_start 1
+    host_open n2 1
+    assert_equal ok "$(host_say n2 register $KEY_2)"
+    assert_equal ok "$(host_say n2 reserve $KEY_2)"
+    mkdir "$fake"
+    cat >"$fake/cibadmin" <<END
+#!/bin/sh
+echo '<resources><primitive id="data" class="ocf" provider="vigil" type="san-volume"><instance_attributes id="i"><nvpair id="a" name="reservation" value="WERO"/>'
+echo '<nvpair id="b" name="reservation_key" value="5600000000000002"/><nvpair id="c" name="disks" value="$(target_url 1)"/></instance_attributes></primitive></resources>'
+END
+    chmod 755 "$fake/cibadmin"
+    PATH=$fake:$PATH fence fence_vigil_reservation action=status plug=n2 cluster_name=lab
+    assert_code 1
+    assert_error_has 'data sets reservation_key'
+    PATH=$fake:$PATH fence fence_vigil_reservation "$keys" action=status plug=n2
+    assert_code 0
+    assert_output_has 'Status: ON'
+}
+
 @test "a node that nobody knows cannot be fenced" {
     target_start 1
     reservation action=off plug=n9 "devices=$(target_url 1)"
