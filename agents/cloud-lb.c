@@ -427,6 +427,19 @@ static enum ocf_code survey_group(struct call *call, const struct cloud_target *
     return OCF_SUCCESS;
 }
 
+/* What is not there has to be seen twice: a list may come from a replica that lags behind. */
+static enum ocf_code survey_groups(struct call *call)
+{
+    enum ocf_code code = each_group(call, survey_group);
+
+    if (code != OCF_SUCCESS || call->survey.registered == call->survey.groups)
+        return code;
+    call->survey = (struct survey){ 0 };
+    if (deadline_sleep(call->run->deadline, READ_AGAIN_MS) < 0)
+        return agent_fail(call->run, OCF_ERR_GENERIC, "timed out before a second look at the balancer could tell whether this instance is registered");
+    return each_group(call, survey_group);
+}
+
 /* OCF_SUCCESS, OCF_NOT_RUNNING, or a failure with its reason. */
 static enum ocf_code ask_groups(struct call *call)
 {
@@ -434,7 +447,7 @@ static enum ocf_code ask_groups(struct call *call)
     enum ocf_code code = reach_cloud(call, false);
 
     if (code == OCF_SUCCESS)
-        code = each_group(call, survey_group);
+        code = survey_groups(call);
     if (code != OCF_SUCCESS)
         return code;
     if (survey->registered == 0)

@@ -12,6 +12,7 @@
 #include "cloud/token_bucket.h"
 
 #define DEFAULT_RATE 120
+#define LEAST_BURST 8 /* about what one start needs */
 #define DEFAULT_REQUEST_MS 20000
 #define DEFAULT_CONNECT_MS 5000
 /* A read is sent again at most so often, and a change that the cloud has refused to take: the deadline is mostly first. */
@@ -174,9 +175,11 @@ static unsigned int bucket_rate(const struct cloud *cloud)
 
 static struct token_bucket bucket_of(const struct cloud *cloud)
 {
-    unsigned int rate = bucket_rate(cloud);
+    unsigned int rate = bucket_rate(cloud), burst = rate / 4 > LEAST_BURST ? rate / 4 : LEAST_BURST;
 
-    return (struct token_bucket){ .path = cloud->bucket_path, .rate = rate, .burst = rate / 4 > 8 ? rate / 4 : 8 };
+    if (burst > rate / 2)
+        burst = rate / 2 > 0 ? rate / 2 : 1;
+    return (struct token_bucket){ .path = cloud->bucket_path, .rate = rate, .burst = burst };
 }
 
 static int take_token(struct cloud *cloud, const struct api_call *call, struct deadline deadline)
@@ -188,6 +191,9 @@ static int take_token(struct cloud *cloud, const struct api_call *call, struct d
     cloud->usage.bucket_wait_ms += waited;
     if (r == 0)
         return 0;
+    if (r == -EBUSY)
+        return cloud_fail(cloud, CLOUD_THROTTLED, "%s: not sent, since the cloud has just said that it gets too many calls: monitor less often",
+                          call->action);
     return cloud_fail(cloud, CLOUD_THROTTLED,
                       "%s: this node's share of %u requests a minute is used up: monitor less often, or raise rate", call->action,
                       bucket.rate);

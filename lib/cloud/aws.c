@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "cloud/cloud_provider.h"
+#include "cloud/digest.h"
 #include "cloud/error_rules.h"
 #include "cloud/signing.h"
 
@@ -600,33 +601,46 @@ static bool is_mapped(const struct document_node *instance, const char *device)
     return false;
 }
 
-/* The free device name number `skip` of those that EC2 recommends for volumes: /dev/sd[f-p], then /dev/xvd[b-d][a-z]. */
+#define DEVICE_NAMES (11 + 3 * 26)
+#define DEVICE_TRIES 8
+
+/* The free device name number `skip` of those that EC2 recommends for volumes: /dev/sd[f-p], then /dev/xvd[b-d][a-z]; the last one where there are less. */
 static int choose_device(struct cloud *cloud, const char *instance, unsigned int skip, struct deadline deadline,
                          char *device, size_t size)
 {
     _cleanup_document_ struct document document = { 0 };
     const struct document_node *node;
     int r = describe_instance(cloud, instance, deadline, &document, &node);
+    bool found = false;
 
-    for (unsigned int i = 0; r == 0 && i < 11 + 3 * 26; i++) {
+    for (unsigned int i = 0; r == 0 && i < DEVICE_NAMES; i++) {
+        char name[16];
+
         if (i < 11)
-            (void)text_format(device, size, "/dev/sd%c", 'f' + (int)i);
+            (void)text_format(name, sizeof(name), "/dev/sd%c", 'f' + (int)i);
         else
-            (void)text_format(device, size, "/dev/xvd%c%c", 'b' + (int)((i - 11) / 26), 'a' + (int)((i - 11) % 26));
-        if (!is_mapped(node, device) && skip-- == 0)
-            return 0;
+            (void)text_format(name, sizeof(name), "/dev/xvd%c%c", 'b' + (int)((i - 11) / 26), 'a' + (int)((i - 11) % 26));
+        if (is_mapped(node, name))
+            continue;
+        (void)text_copy(device, size, name);
+        found = true;
+        if (skip-- == 0)
+            break;
     }
+    if (found)
+        return 0;
     return r < 0 ? r : cloud_fail(cloud, CLOUD_DEVICE_NAME, "instance %s has no device name left", instance);
 }
 
 static int aws_disk_attach(struct cloud *cloud, const char *id, const char *instance, const char *device,
                            struct deadline deadline)
 {
-    /* A name that was free may be taken by a neighbour of ours in the meantime: the next one is tried. */
+    /* A name that was free may be taken by a neighbour of ours in the meantime: another one is tried, by chance, since several that start at once would go on
+     * to choose the same. */
     for (unsigned int attempt = 0;; attempt++) {
         _cleanup_parameters_ struct parameters parameters = { 0 };
         char chosen[64];
-        int r = device ? 0 : choose_device(cloud, instance, attempt, deadline, chosen, sizeof(chosen));
+        int r = device ? 0 : choose_device(cloud, instance, digest_random(10 * attempt + 1), deadline, chosen, sizeof(chosen));
 
         if (r < 0)
             return r;
@@ -634,7 +648,7 @@ static int aws_disk_attach(struct cloud *cloud, const char *id, const char *inst
         parameters_add(&parameters, "InstanceId", "%s", instance);
         parameters_add(&parameters, "Device", "%s", device ? device : chosen);
         r = send_change(cloud, "ec2", "AttachVolume", &parameters, deadline);
-        if (r == 0 || device || cloud->failure.error != CLOUD_DEVICE_NAME || attempt >= 3)
+        if (r == 0 || device || cloud->failure.error != CLOUD_DEVICE_NAME || attempt + 1 >= DEVICE_TRIES)
             return r;
     }
 }

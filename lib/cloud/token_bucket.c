@@ -24,12 +24,13 @@ uint64_t token_bucket_parse(const char *text, uint64_t now_ms)
 
 uint64_t token_bucket_wait(const struct token_bucket *bucket, bool urgent, uint64_t now_ms, uint64_t *full_at_ms)
 {
-    uint64_t step = bucket->rate > 0 ? 60000 / bucket->rate : 0;
+    uint64_t steady = bucket->rate > bucket->burst ? bucket->rate - bucket->burst : 1;
+    uint64_t step = (60000 + steady - 1) / steady;
     unsigned int burst = urgent ? bucket->burst : bucket->burst - bucket->burst / 4;
     uint64_t allowed = now_ms + step * (burst > 0 ? burst - 1 : 0);
     uint64_t wait = *full_at_ms > allowed ? *full_at_ms - allowed : 0;
 
-    *full_at_ms = (*full_at_ms > now_ms ? *full_at_ms : now_ms) + (step > 0 ? step : 1);
+    *full_at_ms = (*full_at_ms > now_ms ? *full_at_ms : now_ms) + step;
     return wait;
 }
 
@@ -68,10 +69,12 @@ int token_bucket_take(const struct token_bucket *bucket, bool urgent, struct dea
     full_at = read_slot(fd, SLOT_FULL, now);
     pause = urgent ? 0 : read_slot(fd, SLOT_PAUSE, now) - now;
     wait = token_bucket_wait(bucket, urgent, now, &full_at);
-    if (wait < pause)
-        wait = pause;
     if (wait > 0 && wait >= deadline_left_ms(deadline))
         return -EAGAIN;
+    if (pause > 0 && pause >= deadline_left_ms(deadline))
+        return -EBUSY;
+    if (wait < pause)
+        wait = pause;
     write_slot(fd, SLOT_FULL, full_at);
     (void)close(TAKE_FD(fd));
     if (wait > 0)

@@ -6,7 +6,8 @@
  * please would throttle the one call that fences.
  *
  * The state is one moment, that at which the bucket will be full again (the "theoretical arrival time" of ITU-T I.371's generic cell rate
- * algorithm): a call moves it on by 60 s / rate, and waits as long as it lies more than the burst ahead.
+ * algorithm): a call moves it on by 60 s / (rate - burst), and waits as long as it lies more than the burst ahead. So no minute sees more than rate calls: a burst,
+ * and what comes behind it.
  */
 #include <stdbool.h>
 
@@ -14,12 +15,12 @@
 
 struct token_bucket {
     const char *path;
-    unsigned int rate;  /* calls a minute */
-    unsigned int burst; /* calls that may come at once; a quarter of them is kept for urgent ones */
+    unsigned int rate;  /* calls in any minute */
+    unsigned int burst; /* of these, calls that may come at once: less than rate; a quarter of them is kept for urgent ones */
 };
 
-/* Takes a token, waiting for it. Returns 0, or -EAGAIN at once when there would be none by the deadline (nothing is taken then). A bucket
- * that cannot be locked or written does not stop anybody: 0. *ret_waited_ms (may be NULL) gets the wait. */
+/* Takes a token, waiting for it. Returns 0, or -EAGAIN at once when there would be none by the deadline (nothing is taken then); -EBUSY: only since the cloud
+ * has said "too many" (token_bucket_pause). A bucket that cannot be locked or written does not stop anybody: 0. *ret_waited_ms (may be NULL) gets the wait. */
 int token_bucket_take(const struct token_bucket *bucket, bool urgent, struct deadline deadline, uint64_t *ret_waited_ms);
 
 /* The cloud has said "too many": nobody on this node sends for so long (ten minutes at most), but urgent calls. */

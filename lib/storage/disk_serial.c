@@ -73,23 +73,33 @@ static int read_vpd80(const char *folder, char *ret, size_t size)
     return r < 0 ? r : disk_serial_parse_vpd80((const unsigned char *)bytes, length, ret, size);
 }
 
-/* What the kernel tells of a disk; may ask the device (virtio). */
+/* 0 or -errno; -ENOENT: no such attribute, or nothing in it. */
+static int read_attribute(const char *folder, const char *attribute, char *ret, size_t size)
+{
+    char path[400], line[DISK_SERIAL_SIZE * 2];
+    int length = text_format(path, sizeof(path), "%s/%s", folder, attribute);
+
+    if (length > 0)
+        length = file_read_line(path, line, sizeof(line));
+    if (length > 0)
+        return take_serial((const unsigned char *)line, (size_t)length, ret, size);
+    return length == 0 || length == -ENOTDIR || length == -ENODEV ? -ENOENT : length;
+}
+
+/* What the kernel itself knows of a disk, since NVMe and SCSI tell it when they are found. The device is not asked, so that nothing can hang. */
+static int read_known_serial(const char *folder, char *ret, size_t size)
+{
+    int r = read_attribute(folder, "device/serial", ret, size);
+
+    return r == -ENOENT ? read_vpd80(folder, ret, size) : r;
+}
+
+/* The same, and otherwise the device is asked (virtio). */
 static int read_serial(const char *folder, char *ret, size_t size)
 {
-    static const char *const attributes[] = { "device/serial", "serial" };
-    char path[400], line[DISK_SERIAL_SIZE * 2];
+    int r = read_known_serial(folder, ret, size);
 
-    for (size_t i = 0; i < ARRAY_SIZE(attributes); i++) {
-        int length = text_format(path, sizeof(path), "%s/%s", folder, attributes[i]);
-
-        if (length > 0)
-            length = file_read_line(path, line, sizeof(line));
-        if (length > 0)
-            return take_serial((const unsigned char *)line, (size_t)length, ret, size);
-        if (length < 0 && length != -ENOENT && length != -ENOTDIR && length != -ENODEV)
-            return length;
-    }
-    return read_vpd80(folder, ret, size);
+    return r == -ENOENT || r == -ENOTDIR || r == -ENODEV ? read_attribute(folder, "serial", ret, size) : r;
 }
 
 struct ask {
@@ -110,6 +120,8 @@ static int ask_serial(dev_t number, struct deadline deadline, char ret[static DI
     struct ask ask;
 
     (void)text_format(ask.folder, sizeof(ask.folder), "/sys/dev/block/%u:%u", major(number), minor(number));
+    if (read_known_serial(ask.folder, ret, DISK_SERIAL_SIZE) == 0)
+        return 0;
     return storage_call(read_serial_in_child, &ask, ret, DISK_SERIAL_SIZE, storage_name_device(number, name),
                         deadline_within(deadline, ASK_LIMIT_MS));
 }
@@ -162,9 +174,18 @@ static bool is_wanted(const char *serial, const char *const *wanted)
 
 /* ---- all disks ------------------------------------------------------------------------------------------------------------------ */
 
+/* Disks that have said that they are others: a search that is made again and again asks only those that came since. By their sequence numbers, of which the
+ * kernel never gives one twice. Beyond so many, they are asked again. */
+#define OTHERS_MAX 512
+struct other_disks {
+    uint64_t sequences[OTHERS_MAX];
+    size_t count;
+};
+
 struct disk_search {
     const char *const *wanted;
     struct deadline deadline;
+    struct other_disks *others; /* may be NULL */
     struct disk_identity found;
     unsigned int matches;
     int error;
@@ -198,14 +219,36 @@ static bool is_other(int error)
     return error == -ENOENT || error == -ENODEV || error == -ENXIO || error == -EBADMSG || error == -ENOTDIR;
 }
 
+static bool is_known_other(const struct disk_search *search, uint64_t sequence)
+{
+    for (size_t i = 0; search->others && i < search->others->count; i++) {
+        if (search->others->sequences[i] == sequence)
+            return true;
+    }
+    return false;
+}
+
+static void remember_other(const struct disk_search *search, uint64_t sequence)
+{
+    if (search->others && sequence && search->others->count < OTHERS_MAX)
+        search->others->sequences[search->others->count++] = sequence;
+}
+
 static void search_disk(struct disk_search *search, const char *kernel_name)
 {
     char serial[DISK_SERIAL_SIZE] = "";
+    uint64_t sequence = 0;
     dev_t number;
     int r = read_disk_number(kernel_name, &number);
 
-    if (r == 0)
+    if (r == 0) {
+        sequence = read_sequence(number); /* before it is asked: what comes in its place has another one */
+        if (is_known_other(search, sequence))
+            return;
         r = ask_serial(number, search->deadline, serial);
+    }
+    if (r == 0 && !is_wanted(serial, search->wanted))
+        remember_other(search, sequence);
     if (r == 0 && is_wanted(serial, search->wanted)) {
         r = describe_disk(number, serial, &search->found);
         if (r == 0)
@@ -228,9 +271,9 @@ static bool may_bear_serial(const char *kernel_name)
     return false;
 }
 
-int disk_find(const char *const *wanted, struct deadline deadline, struct disk_identity *ret)
+static int find_among(const char *const *wanted, struct other_disks *others, struct deadline deadline, struct disk_identity *ret)
 {
-    struct disk_search search = { .wanted = wanted, .deadline = deadline };
+    struct disk_search search = { .wanted = wanted, .deadline = deadline, .others = others };
     _cleanup_closedir_ DIR *folder = opendir("/sys/block");
     const struct dirent *entry;
 
@@ -248,6 +291,11 @@ int disk_find(const char *const *wanted, struct deadline deadline, struct disk_i
     return 0;
 }
 
+int disk_find(const char *const *wanted, struct deadline deadline, struct disk_identity *ret)
+{
+    return find_among(wanted, NULL, deadline, ret);
+}
+
 static bool may_appear(int error)
 {
     return error == -ENODEV || error == -ETIMEDOUT || error == -EBUSY || error == -ENXIO || error == -EIO;
@@ -256,10 +304,11 @@ static bool may_appear(int error)
 int disk_wait(const char *const *wanted, struct deadline deadline, struct disk_identity *ret)
 {
     _cleanup_close_ int fd = uevent_open();
+    struct other_disks others = { .count = 0 };
     int last = -ENODEV;
 
     for (;;) {
-        int r = disk_find(wanted, deadline, ret);
+        int r = find_among(wanted, &others, deadline, ret);
 
         if (r == 0 || !may_appear(r))
             return r;

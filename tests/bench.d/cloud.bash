@@ -4,7 +4,8 @@
 # stock programs, which can't be told another one, come to it as well: fence_aws (boto3) and the vendor's command line.
 
 CLOUD_ENDPOINT=ec2.us-east-1.amazonaws.com
-CLOUD_DISKS=200
+CLOUD_DISKS=${CLOUD_DISKS:-200}
+CLOUD_PARTS=${CLOUD_PARTS:-fence disk many}
 CLOUD_KEY=AKIASIMULATED0000001 CLOUD_SECRET=sim/secret+of/aws0000000000000000000001
 
 cloud_begin() {
@@ -72,7 +73,7 @@ cloud_own_time() {
     echo "  ($3 requests in $2 runs, the connection and TLS included)"
 }
 
-cloud_disk_monitor() {
+cloud_disk() {
     local before after
     cloudsim_disk aws '"size":1' && cloud_hook || return 1
     cloud_monitor one "$DISK" 0 0 100000 300 start >/dev/null || return 1
@@ -98,7 +99,7 @@ cloud_count() {
 }
 
 # All of a node's disks: the light monitors of a minute, then a minute of deep ones that all want to ask (their last word is older than half of api_age).
-cloud_many_disks() {
+cloud_many() {
     local number disks=() before end rate=120 api_age=60
     for ((number = 0; number < CLOUD_DISKS; number++)); do
         cloudsim_disk aws '"size":1' && disks+=("$DISK") || return 1
@@ -110,7 +111,7 @@ cloud_many_disks() {
     wait_jobs
     before=$(cloud_api_calls)
     for number in "${!disks[@]}"; do
-        cloud_monitor "d$number" "${disks[number]}" 10000 0 $rate $api_age monitor 2>>"$work/many.log" || { echo "bench: disk $number is not there" >&2; return 1; }
+        cloud_monitor "d$number" "${disks[number]}" 10000 0 $rate $api_age monitor 2>>"$work/many.log" || { echo "bench: disk $number is not there" >&2; cp $work/many.log /tmp/cs.d/many.log; return 1; }
     done
     report_title "$CLOUD_DISKS disks on one node, $rate requests a minute allowed"
     cloud_count "API calls of a round, light" $(($(cloud_api_calls) - before)) 0
@@ -137,8 +138,11 @@ cloud_deep_minute() {
 }
 
 section_cloud() {
-    local cloud_access cloud_credentials code=0
-    cloud_begin && cloud_fence && cloud_disk_monitor && cloud_many_disks || code=1
+    local cloud_access cloud_credentials part code=0
+    cloud_begin || code=1
+    for part in $CLOUD_PARTS; do
+        [ $code -eq 0 ] && "cloud_$part" || code=1
+    done
     cloud_end
     return $code
 }

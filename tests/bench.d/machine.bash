@@ -46,7 +46,7 @@ machine_filesystem() {
 agent_environment() {
     local name
     for name in $(compgen -e); do
-        case $name in PATH | TMPDIR | bench_tally | BENCH_INSIDE) ;; *) unset "$name" ;; esac
+        case $name in PATH | TMPDIR | bench_tally | BENCH_INSIDE | CLOUD_*) ;; *) unset "$name" ;; esac
     done
     export OCF_ROOT=/usr/lib/ocf OCF_RA_VERSION_MAJOR=1 OCF_RA_VERSION_MINOR=1 OCF_RESKEY_crm_feature_set=3.16.2 \
         OCF_RESKEY_CRM_meta_timeout=60000 PCMK_service=pacemaker-execd PCMK_logfacility=daemon HA_logfacility=daemon \

@@ -422,7 +422,7 @@ static void test_bucket_arithmetic(void **state)
     while (token_bucket_wait(&bucket, false, 1000000, &full) == 0)
         free_calls++;
     assert_int_equal(free_calls, 6); /* three quarters of the burst */
-    full -= 1000;                    /* the one that had to wait did not go */
+    full -= 1154;                    /* the one that had to wait did not go */
     free_calls = 0;
     while (token_bucket_wait(&bucket, true, 1000000, &full) == 0)
         free_calls++;
@@ -430,13 +430,34 @@ static void test_bucket_arithmetic(void **state)
     full = 1000000;
     for (unsigned int i = 0; i < 600; i++)
         (void)token_bucket_wait(&bucket, false, 1000000, &full);
-    assert_int_equal(full - 1000000, 600 * 1000); /* never more than the rate in the long run */
+    assert_int_equal(full - 1000000, 600 * 1154); /* 60 s / 52: this and a burst together are the rate */
     assert_int_equal(token_bucket_parse("garbage", 5000), 5000);
     assert_int_equal(token_bucket_parse("", 5000), 5000);
     assert_int_equal(token_bucket_parse("18446744073709551615", 5000), 5000);
     assert_int_equal(token_bucket_parse("99999999", 5000), 5000);
     assert_int_equal(token_bucket_parse("4000", 5000), 5000);
     assert_int_equal(token_bucket_parse("6000", 5000), 6000);
+}
+
+/* As many as can go, as soon as they can: no window of a minute has more than the rate. */
+static void test_bucket_minute(void **state)
+{
+    static const struct { unsigned int rate, burst; } cases[] = { { 120, 30 }, { 60, 8 }, { 2, 1 }, { 1, 1 }, { 6000, 1500 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct token_bucket bucket = { .path = "", .rate = cases[i].rate, .burst = cases[i].burst };
+        uint64_t now = 1000000, full = 0, end = now + 59999;
+        unsigned int sent = 0;
+
+        for (;;) {
+            now += token_bucket_wait(&bucket, true, now, &full);
+            if (now > end)
+                break;
+            sent++;
+        }
+        assert_in_range(sent, 1, cases[i].rate);
+    }
 }
 
 static void test_bucket_file(void **state)
@@ -452,10 +473,10 @@ static void test_bucket_file(void **state)
     assert_int_equal(token_bucket_take(&bucket, false, deadline_in(100), &waited), -EAGAIN);
     assert_int_equal(token_bucket_take(&bucket, true, deadline_in(100), &waited), 0);
     token_bucket_pause(&bucket, 5000);
-    assert_int_equal(token_bucket_take(&bucket, false, deadline_in(1000), &waited), -EAGAIN);
+    assert_int_equal(token_bucket_take(&bucket, false, deadline_in(4000), &waited), -EBUSY);
     assert_int_equal(token_bucket_take(&bucket, true, deadline_in(100), &waited), 0); /* a fencing call goes on */
     token_bucket_pause(&bucket, 1);
-    assert_int_equal(token_bucket_take(&bucket, false, deadline_in(4000), &waited), -EAGAIN); /* a shorter pause shortens nothing */
+    assert_int_equal(token_bucket_take(&bucket, false, deadline_in(4000), &waited), -EBUSY); /* a shorter pause shortens nothing */
     assert_int_equal(file_write(path, 0600, "\377\376garbage\n\n\n\n", 13), 0);
     assert_int_equal(token_bucket_take(&bucket, false, deadline_in(100), &waited), 0);
     assert_int_equal(token_bucket_take(&(struct token_bucket){ .path = "/nonexistent/x", .rate = 1, .burst = 1 }, false, deadline_in(100), NULL), 0);
@@ -478,6 +499,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_credentials_file, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_credentials_kept, make_folder, remove_folder),
         cmocka_unit_test(test_bucket_arithmetic),
+        cmocka_unit_test(test_bucket_minute),
         cmocka_unit_test_setup_teardown(test_bucket_file, make_folder, remove_folder),
     };
 
