@@ -380,13 +380,13 @@ assert len(calls) == 1 and calls[0]["InstanceId"] == sys.argv[1] and calls[0]["F
   cloud_node aws
   cloud_disk_here
   api_gone
-  disk start @timeout=6000
+  disk start @timeout=2500
   assert_code 1
   assert_reason "disk $DISK"
   disk monitor @interval=0
   assert_code 7
   # Nothing was begun: not even a cloud that is gone can have attached anything here.
-  disk stop @timeout=6000
+  disk stop @timeout=2500
   assert_code 0
   api_back
   disk start
@@ -397,13 +397,13 @@ assert len(calls) == 1 and calls[0]["InstanceId"] == sys.argv[1] and calls[0]["F
   disk monitor @depth=10
   assert_code 0
   age_note 200
-  disk monitor @depth=10 api_age=300 @timeout=6000
+  disk monitor @depth=10 api_age=300 @timeout=2500
   assert_code 0
   age_note 301
-  disk monitor @depth=10 api_age=300 @timeout=6000
+  disk monitor @depth=10 api_age=300 @timeout=2500
   assert_code 1
   assert_reason "disk $DISK"
-  disk stop @timeout=6000
+  disk stop @timeout=2500
   assert_code 1
   assert_reason "disk $DISK"
   # It is still there, and said so.

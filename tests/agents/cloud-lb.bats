@@ -145,13 +145,13 @@ balanced() {
   api_gone
   lb monitor
   assert_code 0
-  lb monitor api_age=0 @timeout=6000
+  lb monitor api_age=0 @timeout=2000
   assert_code 1
-  lb monitor @interval=0 @timeout=6000
+  lb monitor @interval=0 @timeout=2000
   assert_code 1
-  lb start @timeout=6000
+  lb start @timeout=2000
   assert_code 1
-  lb stop @timeout=6000
+  lb stop @timeout=2000
   assert_code 1
   assert_reason "balancer"
   api_back

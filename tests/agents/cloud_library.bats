@@ -346,7 +346,7 @@ eventually() {
       cloudsim_delete faults >/dev/null
       fault "\"kind\":\"$kind\",\"seconds\":30,\"count\":0" >/dev/null
       run timeout 20 bash -c 'ulimit -v 400000; exec /usr/bin/time -f "memory=%M" "$@"' - "$VIGIL_BUILD/tests/agents/cloud_call" cloud="$cloud" \
-        metadata="$metadata" endpoints="all=$CLOUDSIM_HTTPS" ca="$CLOUDSIM_CA" run="$BATS_TEST_TMPDIR/run" seconds=1.2 rate=6000 instance "$first"
+        metadata="$metadata" endpoints="all=$CLOUDSIM_HTTPS" ca="$CLOUDSIM_CA" run="$BATS_TEST_TMPDIR/run" seconds=0.8 rate=6000 instance "$first"
       # A wrong content type alone does no harm.
       [ "$kind" = kind ] || assert_code 1
       memory=$(sed -n 's/.*memory=//p' <<<"$output" | tail -n 1)
@@ -363,7 +363,7 @@ eventually() {
     for kind in huge garbage hang reset error redirect; do
       cloudsim_delete faults >/dev/null
       cloudsim_fault "\"service\":\"metadata\",\"kind\":\"$kind\",\"seconds\":30,\"count\":0" >/dev/null
-      run timeout 20 "$VIGIL_BUILD/tests/agents/cloud_call" cloud="$cloud" metadata="$metadata" run="$BATS_TEST_TMPDIR/run3" seconds=3 self
+      run timeout 20 "$VIGIL_BUILD/tests/agents/cloud_call" cloud="$cloud" metadata="$metadata" run="$BATS_TEST_TMPDIR/run3" seconds=1 self
       assert_code 1
     done
     cloudsim_delete faults >/dev/null

@@ -84,14 +84,26 @@ build_rundir() {
 
 # --- the cluster around the node ---
 
+# Compiled once for each file of tests.
 cluster_says() {
-  ${CC:-gcc} -shared -fPIC -o "$folder/fake/libquorum.so.5" -x c - <<CODE
+  local made=${BATS_FILE_TMPDIR:-$folder}/cluster-$1-$2 name
+  if [ ! -e "$made/done" ]; then
+    mkdir -p "$made"
+    cluster_compile "$1" "$2" "$made" && : >"$made/done" || return 1
+  fi
+  # A program may have the old one open: it keeps that.
+  for name in libquorum.so.5 libcmap.so.4; do cp --remove-destination "$made/$name" "$folder/fake/$name" || return 1; done
+}
+
+# cluster_compile N1-IS-QUORATE N2-JOINED FOLDER
+cluster_compile() {
+  ${CC:-gcc} -shared -fPIC -o "$3/libquorum.so.5" -x c - <<CODE || return 1
 #include <stdint.h>
 int quorum_initialize(uint64_t *handle, void *callbacks, uint32_t *type) { (void)callbacks; *handle = 1; *type = 1; return 1; }
 int quorum_getquorate(uint64_t handle, int *quorate) { (void)handle; *quorate = $1; return 1; }
 int quorum_finalize(uint64_t handle) { (void)handle; return 1; }
 CODE
-  ${CC:-gcc} -shared -fPIC -o "$folder/fake/libcmap.so.4" -x c - <<CODE
+  ${CC:-gcc} -shared -fPIC -o "$3/libcmap.so.4" -x c - <<CODE
 #include <stdint.h>
 #include <string.h>
 /* cmap_value_types_t: uint32 is 7, string 12; CS_OK is 1, CS_ERR_NOT_EXIST 12 */

@@ -115,13 +115,17 @@ never_off() {
   cloud_node "$1"
   for kind in throttle unavailable denied expired error reset hang truncate garbage empty kind nul bomb deep huge headers; do
     cloudsim_fault "\"kind\":\"$kind\",\"service\":\"$2\",\"action\":\"$3\",\"count\":0"
-    shoot status "plug=$peer" shell_timeout=2 login_timeout=2
-    assert_code 1
-    shoot off "plug=$peer" shell_timeout=2 login_timeout=2 power_timeout=2 retry_on=1
-    assert_code 1
+    # On a slow machine the time may be over before the fault is met: then once more.
+    until faulted; do
+      shoot status "plug=$peer" shell_timeout=1 login_timeout=1
+      assert_code 1
+      shoot off "plug=$peer" shell_timeout=1 login_timeout=1 power_timeout=1 retry_on=1
+      assert_code 1
+    done
     cloudsim_delete faults >/dev/null
   done
 }
+faulted() { [ "$(cloudsim faults)" != '[]' ]; }
 
 @test "aws: no fault on the way is ever taken for off" { never_off aws ec2 DescribeInstances; }
 @test "aliyun: no fault on the way is ever taken for off" { never_off aliyun ecs DescribeInstances; }
