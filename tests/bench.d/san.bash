@@ -39,8 +39,9 @@ san_order() {
     done
 }
 
-# Nobody registered, nothing reserved, on the first N LUNs: with a key that is registered for it.
+# Nobody registered, nothing reserved, on the first N LUNs: with a key that is registered for it. Who misses its registration then was not fenced.
 san_clear() {
+    vmlab exec n1 'rm -rf /run/vigil/guard' && vmlab exec n2 'rm -rf /run/vigil/guard' || return 1
     vmlab exec n2 "for lun in $(san_devices "$1" ' '); do
         sg_persist -n -o -I -S 0xc1ea /dev/block/\$(dmsetup deps -o devno \$lun | sed -n 's/.*(\\([0-9]*\\), \\([0-9]*\\)).*/\\1:\\2/p') >/dev/null &&
         sg_persist -n -o -C -K 0xc1ea /dev/block/\$(dmsetup deps -o devno \$lun | sed -n 's/.*(\\([0-9]*\\), \\([0-9]*\\)).*/\\1:\\2/p') >/dev/null || exit 1; done"
@@ -53,7 +54,8 @@ san_measure_off() {
     san_clear "$count" && san_order on1 on n1 "$devices" && san_order on2 on n2 "$devices" && san_order off2 off n2 "$devices" || return 1
     vmlab exec n1 -t 300 "/usr/sbin/$agent </run/on1 >/dev/null" || { echo "bench: $agent: on of n1 failed" >&2; return 1; }
     for ((run = 0; run < san_runs; run++)); do
-        vmlab exec n2 -t 300 "/usr/sbin/$agent </run/on2 >/dev/null" || { echo "bench: $agent: on of n2 failed" >&2; return 1; }
+        # As after a restart: it was fenced in the run before.
+        vmlab exec n2 -t 300 "rm -rf /run/vigil/guard; /usr/sbin/$agent </run/on2 >/dev/null" || { echo "bench: $agent: on of n2 failed" >&2; return 1; }
         vmlab exec n1 -t 300 "/usr/sbin/measure --runs 1 --warmup 0 off '</run/off2' /usr/sbin/$agent" >"$work/off" || return 1
         awk -F '\t' '$3 == 0 { print $8, $5; found = 1 } END { exit !found }' "$work/off" || { echo "bench: $agent: off failed" >&2; return 1; }
     done
