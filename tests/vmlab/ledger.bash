@@ -13,7 +13,7 @@
 # still for a moment, replays the journal in the copy, checks it, and compares the ledger in it with what clients were told before.
 
 LEDGER_PORT=7000
-LEDGER_TAKEOVER_LIMIT=${LEDGER_TAKEOVER_LIMIT:-120}
+LEDGER_TAKEOVER_LIMIT=${LEDGER_TAKEOVER_LIMIT:-240}
 LEDGER_MEGABYTES=256
 
 vmlab() {
