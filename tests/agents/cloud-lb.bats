@@ -174,6 +174,50 @@ balanced() {
   refute is_member
 }
 
+# killed_in ACTION PATTERN KIND: ends the agent by SIGKILL while it waits for the answer to that request
+killed_in() {
+  local killed
+  cloudsim_fault "\"kind\":\"$3\",\"action\":\"$2\",\"seconds\":30"
+  node_spawn env -i PATH="$PATH" OCF_RESOURCE_INSTANCE=test OCF_RESKEY_CRM_meta_interval=10000 OCF_RESKEY_groups="$GROUP" OCF_RESKEY_api_age=0 "${access[@]/#/OCF_RESKEY_}" \
+    "$VIGIL_BUILD/agents/cloud-lb" "$1"
+  killed=$spawned
+  wait_until 20 faulted
+  node_run kill -KILL $(node_run pgrep -x cloud-lb)
+  wait "$killed" 2>/dev/null || :
+  cloudsim_delete faults >/dev/null
+}
+faulted() { [ "$(cloudsim faults)" != '[]' ]; }
+
+@test "kill -9 in a start, a monitor and a stop, before and after the request is carried out: the next action tells the truth, and ends it" {
+  local kind
+  cloud_node aws
+  make_group
+  what=("groups=$GROUP")
+  for kind in hang slow; do
+    killed_in start RegisterTargets "$kind"
+    cloudsim quiet '{"seconds":20}' >/dev/null
+    lb monitor @interval=0
+    case $kind in hang) assert_code 7; refute is_member ;; slow) assert_code 0; assert is_member ;; esac
+    lb start
+    assert_code 0
+    assert is_member
+    killed_in monitor DescribeTargetHealth "$kind"
+    lb monitor api_age=0
+    assert_code 0
+    killed_in stop DeregisterTargets "$kind"
+    case $kind in hang) assert is_member ;; slow) refute is_member ;; esac
+    lb stop
+    assert_code 0
+    refute is_member
+    # And where a start was cut off, a stop alone puts it right.
+    killed_in start RegisterTargets "$kind"
+    lb stop
+    assert_code 0
+    cloudsim quiet '{"seconds":20}' >/dev/null
+    refute is_member
+  done
+}
+
 # ---- the health responder ----
 
 answers() { node_run curl -sS --noproxy '*' -m 2 "http://127.0.0.1:${1:-8099}/" 2>/dev/null; }

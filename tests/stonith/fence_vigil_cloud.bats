@@ -205,6 +205,53 @@ faulted() { [ "$(cloudsim faults)" != '[]' ]; }
   assert_code 0
 }
 
+# killed_in ACTION PATTERN KIND [SKIP]: ends the agent by SIGKILL while it waits for the answer to that request
+killed_in() {
+  local killed
+  cloudsim_fault "\"kind\":\"$3\",\"action\":\"$2\",\"seconds\":30,\"skip\":${4:-0}"
+  node_spawn env -i PATH="$PATH" "$VIGIL_BUILD/stonith/fence_vigil_cloud" --action="$1" --plug=n2 "${access[@]/#/--}" --shell-timeout=60 --login-timeout=60 --status-interval=200ms
+  killed=$spawned
+  wait_until 20 faulted
+  node_run kill -KILL $(node_run pgrep -x fence_vigil_clo)
+  wait "$killed" 2>/dev/null || :
+  cloudsim_delete faults >/dev/null
+}
+
+killed_fencing() {
+  cloud_node "$1"
+  cloudsim settings '{"stop":15}'
+  # The request was never carried out: the instance runs, and that is what the next one says.
+  killed_in off "$2" hang
+  assert_equal "$(state_of "$peer")" running
+  shoot status plug=n2
+  assert_code 0
+  # It was, and nobody was told: on its way down it is not off, however often one asks.
+  killed_in off "$2" slow
+  refute [ "$(state_of "$peer")" = stopped ]
+  shoot status plug=n2
+  refute [ "$status" -eq 2 ]
+  shoot off plug=n2 power_timeout=30
+  assert_code 0
+  assert_equal "$(state_of "$peer")" stopped
+  # Between the command and the proof, and between the two reads of the proof: the next run judges anew.
+  set_state "$peer" running
+  killed_in off "$3" hang 2
+  shoot off plug=n2 power_timeout=30
+  assert_code 0
+  assert_equal "$(state_of "$peer")" stopped
+  killed_in off "$3" hang 2
+  set_state "$peer" running
+  shoot status plug=n2
+  assert_code 0
+  shoot reboot plug=n2 power_timeout=30
+  assert_code 0
+}
+
+@test "aws: kill -9 in the midst of fencing: the next run judges anew" { killed_fencing aws StopInstances DescribeInstances; }
+@test "aliyun: kill -9 in the midst of fencing: the next run judges anew" { killed_fencing aliyun StopInstance DescribeInstances; }
+@test "tencent: kill -9 in the midst of fencing: the next run judges anew" { killed_fencing tencent StopInstances DescribeInstances; }
+@test "huawei: kill -9 in the midst of fencing: the next run judges anew" { killed_fencing huawei ServersAction 'ShowServer|ListServers'; }
+
 # ---- two nodes that shoot each other ----
 
 @test "a node that is itself being switched off does not take its peer with it" {
