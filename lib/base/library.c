@@ -7,7 +7,7 @@
 int library_load(const char *file, const char *package, const struct library_symbol *symbols, size_t count,
                  struct text_buffer *why)
 {
-    void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    void *library = dlopen(file, RTLD_LAZY | RTLD_LOCAL);
 
     if (!library) {
         if (why)
