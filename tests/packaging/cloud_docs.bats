@@ -46,10 +46,19 @@ PY
 }
 
 
+# The permission of each call on standard input, where it has another name.
+permission_of() {
+    case $1 in
+        # A disk's actions are CVM's, an elastic address's stand under both names (doc/cloud-tencent.md says where).
+        tencent) sed -E 's/^cbs:/cvm:/; s/^vpc:((Describe|Associate|Disassociate)Address(es)?)$/&\ncvm:\1/' ;;
+        *) cat ;;
+    esac
+}
+
 assert_permits() {
     local cloud=$1
     permitted "$cloud" >"$BATS_TEST_TMPDIR/permitted"
-    called "$cloud" | sort -u >"$BATS_TEST_TMPDIR/called"
+    called "$cloud" | permission_of "$cloud" | sort -u >"$BATS_TEST_TMPDIR/called"
     assert [ "$(wc -l <"$BATS_TEST_TMPDIR/called")" -gt 15 ]
     assert_equal "$(uniq -d "$BATS_TEST_TMPDIR/permitted")" ""
     echo "permitted and never called, or called and not permitted:"
@@ -66,7 +75,9 @@ assert_permits() {
     permitted huawei >"$BATS_TEST_TMPDIR/permitted"
     while read -r what; do
         case $what in
-            "show server" | "show job" | "show block device") needs=ecs:cloudServers:get ;;
+            "show server") needs=ecs:cloudServers:showServer ;;
+            "show block device") needs=ecs:cloudServers:showServerBlockDevice ;;
+            "show job") needs='' ;; # the vendor's tables have no action for it
             "list servers") needs=ecs:cloudServers:list ;;
             os-stop) needs=ecs:cloudServers:stop ;;
             os-start) needs=ecs:cloudServers:start ;;
