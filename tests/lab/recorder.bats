@@ -147,7 +147,7 @@ vigild_is_new() {
   local first last
   first=$(time_of "$standby" "$standby" node-left) last=$(time_of "$active" "$standby" node-left)
   # One kernel, one clock: the two stories differ by what the measurement of the offset is wrong, which they say themselves.
-  assert_between 0 "$(awk -v a="$first" -v b="$last" 'BEGIN { print a > b ? a - b : b - a }')" "$(tolerance "$standby" "$active")" "the same moment from both nodes"
+  assert_between 0 "$(awk -v a="$first" -v b="$last" 'BEGIN { print (a > b ? a - b : b - a) }')" "$(tolerance "$standby" "$active")" "the same moment from both nodes"
   lab_exec "$standby" vigil timeline | tee "$BATS_TEST_TMPDIR/text" >&2
   grep -q "^$standby: $active is lost; the service was back after [0-9.]* s$" "$BATS_TEST_TMPDIR/text"
   lab_exec "$standby" vigil timeline --html - > "$BATS_TEST_TMPDIR/page.html"
