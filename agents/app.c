@@ -261,8 +261,10 @@ static void keep_watched(struct agent_run *run, const struct app_config *app, co
     _cleanup_vector_ char **probes = NULL;
     struct watch_item *item;
 
-    if (!app->watch)
+    if (!app->watch) {
+        (void)watch_withdraw(run); /* of before a reload */
         return;
+    }
     watch_begin(run, &registration);
     if (view->record.main.pid > 0 && !app->application.unit) {
         item = watch_registration_add(&registration, WATCH_PROCESS, run->instance);

@@ -588,6 +588,8 @@ static void keep_watched(struct agent_run *run, struct call *call)
     struct watch_item *item;
 
     volume_read_state(&call->volume, call->state_path);
+    if (!call->config.watch)
+        (void)watch_withdraw(run); /* of before a reload */
     if (!call->config.watch || !call->volume.state_known)
         return;
     watch_begin(run, &registration);

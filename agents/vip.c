@@ -265,6 +265,8 @@ static void keep_watched(struct agent_run *run, const struct vip_config *config,
 {
     struct watch_registration registration;
 
+    if (!config->watch)
+        (void)watch_withdraw(run); /* of before a reload */
     if (!config->watch || config->network_namespace || vip->link.index == 0)
         return;
     watch_begin(run, &registration);

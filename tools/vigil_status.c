@@ -295,7 +295,7 @@ static int run_status(struct command_run *run, const void *options _unused_)
 {
     _cleanup_watch_connection_ struct watch_connection *connection = NULL;
     struct status_output output = { .as_json = run->json };
-    int r = watch_connect(&connection), code = COMMAND_SUCCESS;
+    int r = watch_connect(&connection, deadline_in(ANSWER_MS)), code = COMMAND_SUCCESS;
 
     if (run->json)
         json_open(&output.json, NULL, '{');

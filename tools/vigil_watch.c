@@ -130,7 +130,7 @@ static int run_watch(struct command_run *run, const void *data)
 {
     _cleanup_watch_connection_ struct watch_connection *connection = NULL;
     struct follower follower = { .run = run, .options = data, .deadline = DEADLINE_NEVER };
-    int r = watch_connect(&connection);
+    int r = watch_connect(&connection, deadline_in(ANSWER_MS));
 
     if (follower.options->time_limit_ms > 0)
         follower.deadline = deadline_in(follower.options->time_limit_ms);

@@ -206,6 +206,8 @@ static void on_cib_change(const char *event _unused_, xml_node *message)
 
     if (!text || strstr(text, "/cib/configuration") || strstr(text, "\"maintenance\""))
         the_controller->events.changed(the_controller->context);
+    if (text && strstr(text, "\"fail-count-"))
+        the_controller->events.counted(the_controller->context, text, strlen(text));
 }
 
 static void lose_connection(struct controller *controller, const char *why)
@@ -243,28 +245,20 @@ static int connect_cib(struct controller *controller)
     return r < 0 ? -ENOTCONN : 0;
 }
 
-static int read_history(const char *text, struct resource_history *ret)
-{
-    return text ? resource_history_parse(text, strlen(text), ret) : -ENOMEM;
-}
-
 /* A name goes into an XPath text, in quotes: one that holds a quote is nobody's id (an XML ID has none). */
 static bool is_plain(const char *name)
 {
     return !strpbrk(name, "'\"<>&");
 }
 
-int controller_history(struct controller *controller, const char *node, const char *resource, struct resource_history *ret)
+/* What the CIB has there. Returns 0, -ENOENT or another -errno. */
+static int query(struct controller *controller, const char *xpath, char **ret)
 {
-    _cleanup_free_ char *xpath = text_printf("//node_state[@uname='%s']//lrm_resource[@id='%s']", node, resource);
-    _cleanup_free_ char *text = NULL;
     xml_node *found = NULL;
     int r;
 
     if (!controller->layout)
         return -ENOSYS;
-    if (!xpath || !is_plain(node) || !is_plain(resource))
-        return xpath ? -ENOENT : -ENOMEM;
     if (!controller->connected)
         return -ENOTCONN;
     /* cppcheck-suppress AssignmentAddressToInteger */
@@ -273,9 +267,41 @@ int controller_history(struct controller *controller, const char *node, const ch
         return -ENOENT;
     if (r < 0 || !found)
         return r < 0 ? -ENOTCONN : -ENOENT;
-    text = xml_text(controller, found);
+    *ret = xml_text(controller, found);
     controller->calls.free_xml(found);
-    return read_history(text, ret);
+    return *ret ? 0 : -ENOMEM;
+}
+
+int controller_history(struct controller *controller, const char *node, const char *resource, struct resource_history *ret)
+{
+    _cleanup_free_ char *xpath = text_printf("//node_state[@uname='%s']//lrm_resource[@id='%s']", node, resource);
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    if (!xpath || !is_plain(node) || !is_plain(resource))
+        return xpath ? -ENOENT : -ENOMEM;
+    r = query(controller, xpath, &text);
+    return r < 0 ? r : resource_history_parse(text, strlen(text), ret);
+}
+
+int controller_failure_count(struct controller *controller, const char *node, const char *resource, int64_t *ret)
+{
+    _cleanup_free_ char *xpath = NULL, *text = NULL;
+    char name[300];
+    int r = failure_count_name(resource, name, sizeof(name));
+
+    if (r < 0)
+        return r;
+    xpath = text_printf("//node_state[@uname='%s']/transient_attributes//nvpair[@name='%s']", node, name);
+    if (!xpath || !is_plain(node) || !is_plain(resource))
+        return xpath ? -ENOENT : -ENOMEM;
+    r = query(controller, xpath, &text);
+    if (r == 0)
+        r = failure_count_parse(text, strlen(text), name, ret);
+    if (r != -ENOENT)
+        return r;
+    *ret = 0;
+    return 0;
 }
 
 int controller_exceptions(const char *node, struct deadline deadline, struct resource_exceptions *ret)

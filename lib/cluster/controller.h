@@ -22,6 +22,8 @@ struct controller_events {
     void (*answer)(void *context, int result);
     /* The configuration, or a maintenance attribute, has changed. */
     void (*changed)(void *context);
+    /* Fail counts have changed: the text of the change, for failure_count_parse. */
+    void (*counted)(void *context, const char *text, size_t length);
 };
 
 /* Opens the libraries. Returns 0 or -ELIBACC with why. */
@@ -34,6 +36,10 @@ bool controller_connected(const struct controller *controller);
 /* The history of a resource on a node. Returns 0, -ENOENT where the CIB has none, -ENOTCONN, -EBADMSG, -ENOSYS where libcib is of an unknown
  * version. */
 int controller_history(struct controller *controller, const char *node, const char *resource, struct resource_history *ret);
+
+/* How many failures of the resource that were reported from outside the CIB has on that node; 0 where it has none. Returns as controller_history does, or
+ * -ERANGE (INFINITY). */
+int controller_failure_count(struct controller *controller, const char *node, const char *resource, int64_t *ret);
 
 /* Tells the controller that a resource of ocf:vigil:AGENT on this node has failed (pcmk_controld_api_fail). Returns 0: answer() will be called, or
  * -errno. */

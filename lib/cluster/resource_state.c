@@ -130,6 +130,30 @@ static void read_operation(struct history_reading *reading, const struct tag *op
         reading->pending_other = true;
 }
 
+int failure_count_name(const char *resource, char *buffer, size_t size)
+{
+    return text_format(buffer, size, "fail-count-%s#asyncmon_0", resource) < 0 ? -ENAMETOOLONG : 0;
+}
+
+int failure_count_parse(const char *bytes, size_t length, const char *name, int64_t *ret)
+{
+    const char *cursor = bytes, *end = bytes + length;
+    struct tag tag;
+    int r = -ENOENT;
+
+    while (next_tag(&cursor, end, &tag)) {
+        int64_t number;
+
+        if (!tag_is(&tag, "nvpair") || !attribute_is(&tag, "name", name))
+            continue;
+        number = attribute_number(&tag, "value", INT64_MIN);
+        r = number == INT64_MIN ? -ERANGE : 0;
+        if (r == 0)
+            *ret = number;
+    }
+    return r;
+}
+
 int resource_history_parse(const char *bytes, size_t length, struct resource_history *ret)
 {
     struct history_reading reading = { .last_call = -1, .start_call = -1, .failed_call = -1 };

@@ -28,6 +28,13 @@ struct resource_history {
 /* Reads the lrm_resource element of one resource (or several elements around it). Returns 0 or -EBADMSG. */
 int resource_history_parse(const char *bytes, size_t length, struct resource_history *ret);
 
+/* The name of the node attribute that counts the failures that were reported from outside (pcmk_controld_api_fail). Returns 0 or -ENAMETOOLONG. */
+int failure_count_name(const char *resource, char *buffer, size_t size);
+
+/* Finds a node attribute of that name in a piece of the CIB, or of a change to it, and reads its number; the last one where there are more. Returns 0, -ENOENT,
+ * or -ERANGE where it is no number (INFINITY). */
+int failure_count_parse(const char *bytes, size_t length, const char *name, int64_t *ret);
+
 /* The resources of a node that must be left alone. */
 struct resource_exceptions {
     char **names; /* unmanaged, in maintenance, or blocked */

@@ -2,11 +2,13 @@
 #include "watch/client.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <qb/qbipcc.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "agent/log.h"
+#include "base/child.h"
 #include "base/file.h"
 #include "base/library.h"
 
@@ -15,6 +17,8 @@
 
 struct qb_client {
     __typeof__(qb_ipcc_connect) *connect;
+    __typeof__(qb_ipcc_connect_async) *connect_async; /* NULL before libqb 2.0.3 */
+    __typeof__(qb_ipcc_connect_continue) *connect_continue;
     __typeof__(qb_ipcc_disconnect) *disconnect;
     __typeof__(qb_ipcc_send) *send;
     __typeof__(qb_ipcc_recv) *receive;
@@ -37,7 +41,15 @@ static int load_libqb(struct qb_client *qb)
         LIBRARY_SYMBOL(qb->receive_event, "qb_ipcc_event_recv"),
     };
 
-    return library_load("libqb.so.100", "libqb100", symbols, ARRAY_SIZE(symbols), NULL);
+    const struct library_symbol newer[] = {
+        LIBRARY_SYMBOL(qb->connect_async, "qb_ipcc_connect_async"),
+        LIBRARY_SYMBOL(qb->connect_continue, "qb_ipcc_connect_continue"),
+    };
+    int r = library_load("libqb.so.100", "libqb100", symbols, ARRAY_SIZE(symbols), NULL);
+
+    if (r == 0 && library_load("libqb.so.100", "libqb100", newer, ARRAY_SIZE(newer), NULL) < 0)
+        qb->connect_async = NULL;
+    return r;
 }
 
 /* A running vigild holds a lock on this file, of the kind that ends with its process alone. */
@@ -49,7 +61,47 @@ static bool daemon_runs(void)
     return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-int watch_connect(struct watch_connection **ret)
+static int connect_error(void)
+{
+    return errno == 0 || errno == ECONNREFUSED ? -ENOENT : -errno;
+}
+
+static int connect_at_once(struct watch_connection *connection)
+{
+    errno = 0;
+    connection->ipc = connection->qb.connect(WATCH_SERVICE, WATCH_MESSAGE_MAX);
+    return connection->ipc ? 0 : connect_error();
+}
+
+static int try_to_connect(void *argument, void *reply _unused_, size_t reply_size _unused_)
+{
+    return connect_at_once(argument);
+}
+
+/* libqb waits for the server's answer without a limit: one that was stopped in its tracks takes the connection and never answers. So it is done in two
+ * steps; where libqb has them not, a child tries first. */
+static int connect_ipc(struct watch_connection *connection, struct deadline deadline)
+{
+    const struct qb_client *qb = &connection->qb;
+    int fd = -1, r;
+
+    if (!qb->connect_async) {
+        r = child_call(try_to_connect, connection, NULL, 0, NULL, deadline);
+        return r < 0 ? r : connect_at_once(connection);
+    }
+    errno = 0;
+    connection->ipc = qb->connect_async(WATCH_SERVICE, WATCH_MESSAGE_MAX, &fd);
+    if (!connection->ipc)
+        return connect_error();
+    if (deadline_wait_fd(deadline, fd, POLLIN) <= 0) {
+        (void)close(fd); /* the rest is left to the end of this process: libqb can't give up half a connection */
+        return -ETIMEDOUT;
+    }
+    r = qb->connect_continue(connection->ipc);
+    return r == -ECONNREFUSED || r == -ECONNRESET || r == -ENOTCONN ? -ENOENT : r;
+}
+
+int watch_connect(struct watch_connection **ret, struct deadline deadline)
 {
     struct watch_connection *connection = calloc(1, sizeof(*connection));
     int r;
@@ -57,12 +109,8 @@ int watch_connect(struct watch_connection **ret)
     if (!connection)
         return -ENOMEM;
     r = load_libqb(&connection->qb);
-    if (r == 0) {
-        errno = 0;
-        connection->ipc = connection->qb.connect(WATCH_SERVICE, WATCH_MESSAGE_MAX);
-        if (!connection->ipc)
-            r = errno == 0 || errno == ECONNREFUSED ? -ENOENT : -errno;
-    }
+    if (r == 0)
+        r = connect_ipc(connection, deadline);
     if (r < 0) {
         free(connection);
         return r;
@@ -160,7 +208,7 @@ static int register_with_daemon(const struct text_buffer *text, struct deadline 
 {
     _cleanup_watch_connection_ struct watch_connection *connection = NULL;
     struct watch_message_view answer;
-    int r = watch_connect(&connection);
+    int r = watch_connect(&connection, deadline);
 
     if (r < 0)
         return r;
@@ -179,8 +227,10 @@ int watch_keep(const struct agent_run *run, const struct watch_registration *reg
     struct stat status;
     int r;
 
-    if (!called_by_cluster(run) || registration->count == 0)
+    if (!called_by_cluster(run))
         return 0;
+    if (registration->count == 0)
+        return watch_withdraw(run);
     if (stat(WATCH_FOLDER, &status) < 0)
         return -errno;
     r = watch_registration_format(registration, &text);

@@ -23,7 +23,7 @@
 /* Prepares an empty registration of this resource. */
 void watch_begin(const struct agent_run *run, struct watch_registration *ret);
 
-/* Sees to it that vigild watches exactly this. What goes wrong is logged as information and is no failure of the action: the next monitor
+/* Sees to it that vigild watches exactly this (where the registration is empty: nothing). What goes wrong is logged as information and is no failure of the action: the next monitor
  * tries again. Where no vigild runs, a registration that says something else is removed. Returns 1 where it stands already, 0 where it was made,
  * -ENOENT where no vigild runs, or -errno. */
 int watch_keep(const struct agent_run *run, const struct watch_registration *registration);
@@ -40,8 +40,9 @@ static inline void cleanup_watch_connection(struct watch_connection **connection
 }
 #define _cleanup_watch_connection_ _cleanup_(cleanup_watch_connection)
 
-/* Connects. Returns 0, -ENOENT where no vigild runs, -EACCES (root and haclient only), -ELIBACC without libqb, or -errno. */
-int watch_connect(struct watch_connection **ret);
+/* Connects. Returns 0, -ENOENT where no vigild runs, -ETIMEDOUT (one is there and does not answer), -EACCES (root and haclient only), -ELIBACC without libqb, or
+ * -errno. */
+int watch_connect(struct watch_connection **ret, struct deadline deadline);
 
 /* Sends a request and waits for its response. The payload of the response lies in the connection until the next call. Returns 0 (the
  * response may hold an error: ret->error), -ETIMEDOUT, -ENOTCONN where vigild has ended, -EAGAIN where its queue was full until the deadline, or -errno. */

@@ -36,7 +36,7 @@ static int churn_one(int number, const struct process_identity *process)
     }
     length = text_format(text, sizeof(text), "vigil-watch 1\nresource %s\tagent=app\nprocess %s\tpid=%d\tstart=%llu\n", name, name,
                          (int)process->pid, (unsigned long long)process->start_ticks);
-    r = watch_connect(&connection);
+    r = watch_connect(&connection, deadline_in(5000));
     if (r == 0)
         r = watch_request(connection, WATCH_REGISTER, 0, text, (size_t)length, &answer, deadline_in(1000));
     if (r == 0 && answer.error == 0)
@@ -118,7 +118,7 @@ static int silent(const char *seconds)
 {
     struct watch_connection *connection = NULL;
     struct watch_message_view answer;
-    int r = watch_connect(&connection);
+    int r = watch_connect(&connection, deadline_in(5000));
 
     if (r == 0)
         r = watch_request(connection, WATCH_SUBSCRIBE, 0, NULL, 0, &answer, deadline_in(2000));

@@ -62,8 +62,36 @@ watched_pid() { node_run sed -n 's/.*\tpid=\([0-9]*\).*/\1/p' "/run/vigil/watch/
   agent app monitor start="sleep 1000" @timeout=20000 @interval=10000 @instance=one
   assert_code 0
   assert registered one
+  # A reload that switches it off: the monitor behind it withdraws.
+  agent app monitor start="sleep 1000" watch=false @timeout=20000 @interval=10000 @instance=one
+  assert_code 0
+  refute registered one
   agent app stop start="sleep 1000" @timeout=20000 @instance=one
   assert_code 0
+}
+
+# Stopped in its tracks it takes a connection and never answers.
+@test "a vigild that hangs holds up no agent, and no question to it" {
+  local began
+  # nsenter would stop with its child: it is not to be the parent here.
+  # shellcheck disable=SC2016 # for the node's shell
+  node_run sh -c '"$0" </dev/null >/dev/null 2>&1 3>&- 4>&- & echo $! > /run/vigild.pid' "$VIGIL_BUILD/tools/vigild"
+  vigild=$(node_run cat /run/vigild.pid)
+  wait_until 30 answers
+  vigild_signal STOP
+  began=$(date +%s%N)
+  agent app start start="sleep 1000" settle=0.1 @timeout=20000 @instance=one
+  assert_code 0
+  agent app monitor start="sleep 1000" @timeout=20000 @interval=10000 @instance=one
+  assert_code 0
+  agent app stop start="sleep 1000" @timeout=20000 @instance=one
+  assert_code 0
+  run -1 node_run "$VIGIL_BUILD/tools/vigil" status
+  [[ $output == *"vigild does not answer"* ]]
+  assert [ $((($(date +%s%N) - began) / 1000000)) -lt 20000 ]
+  vigild_signal CONT
+  wait_until 30 answers
+  refute registered one
 }
 
 @test "a monitor registers what is missing, and pays nothing where it stands or no vigild runs" {

@@ -3,9 +3,11 @@
  * The process that speaks to Pacemaker for vigild. It keeps its connections open and knows beforehand which resources are to be left alone, so
  * that a report is one look at the resource's history and one message.
  *
- * Pacemaker gives every failure that is reported to it the reason "Simulated failure", and 2.1 counts it twice (it records two operations for
- * it, lib/pacemaker's pcmk__create_history_xml). Both are put right: the count by an update of its own, sent along with the report; the reason a moment
- * later in the recorded operation, when the recovery is through.
+ * Pacemaker gives every failure that is reported to it the reason "Simulated failure", and up to 2.1.5 mostly counts it twice (it records two operations
+ * for it, and increments once for each: Pacemaker's commit a457eb83fe ended that in 2.1.6). Both are put right: the reason a moment later in the recorded
+ * operation, when the recovery is through; the count at once when the CIB shows more than it can be, while the stop of the failed resource is still
+ * under way, so that the scheduler has the right one when it decides where to start it. Nothing is subtracted beforehand: whether it will count twice
+ * can't be known.
  */
 #include <errno.h>
 #include <poll.h>
@@ -29,11 +31,20 @@
 #define ANSWER_LIMIT_MS 5000
 #define COMMAND_LIMIT_MS 5000
 #define REFRESH_AFTER_MS 100 /* changes come in groups */
+#define COUNT_WITHIN_MS 5000
 #define REASON_AFTER_MS 1500 /* behind the recovery that the report sets off */
 #define REPORTS_MAX 1024
 
 struct report {
     uint64_t id;
+    struct deadline deadline;
+};
+
+/* What the count of a resource may be, for some seconds behind a report. */
+struct allowed_count {
+    struct allowed_count *next;
+    char resource[WATCH_NAME_SIZE];
+    int64_t count;
     struct deadline deadline;
 };
 
@@ -46,6 +57,7 @@ struct child {
     bool exceptions_known, refresh_planned;
     struct report reports[REPORTS_MAX]; /* under way, oldest first */
     size_t report_count;
+    struct allowed_count *allowed;
     unsigned int attempts; /* to connect, in a row */
 };
 
@@ -171,12 +183,56 @@ static void update_attribute(const char *name, const char *value)
         (void)close(pidfd);
 }
 
-static void count_once(const struct cluster_request *request)
-{
-    _cleanup_free_ char *name = text_printf("fail-count-%s#asyncmon_0", request->resource);
+/* ---- each failure is counted once -------------------------------------------------------------------------------------------------- */
 
-    if (name)
-        update_attribute(name, "value+=-1");
+static void correct_count(const struct allowed_count *allowed, const char *text, size_t length)
+{
+    char name[300], value[32];
+    int64_t count;
+
+    if (failure_count_name(allowed->resource, name, sizeof(name)) < 0 || failure_count_parse(text, length, name, &count) < 0 ||
+        count <= allowed->count)
+        return;
+    (void)text_format(value, sizeof(value), "%lld", (long long)allowed->count);
+    update_attribute(name, value);
+}
+
+static void on_counted(void *context, const char *text, size_t length)
+{
+    struct child *child = context;
+
+    for (struct allowed_count **place = &child->allowed; *place;) {
+        struct allowed_count *allowed = *place;
+
+        if (deadline_passed(allowed->deadline)) {
+            *place = allowed->next;
+            free(allowed);
+            continue;
+        }
+        correct_count(allowed, text, length);
+        place = &allowed->next;
+    }
+}
+
+/* One more than there are. Where a report of a moment ago is still being put right, what it allowed counts, not what the CIB has. */
+static void allow_one_more(struct child *child, const char *resource, int64_t count)
+{
+    struct allowed_count *allowed = child->allowed;
+
+    while (allowed && strcmp(allowed->resource, resource) != 0)
+        allowed = allowed->next;
+    if (allowed && !deadline_passed(allowed->deadline) && allowed->count < count)
+        count = allowed->count;
+    if (!allowed) {
+        allowed = calloc(1, sizeof(*allowed));
+        if (!allowed)
+            return;
+        (void)text_copy(allowed->resource, sizeof(allowed->resource), resource);
+        allowed->next = child->allowed;
+        child->allowed = allowed;
+    }
+    allowed->count = count + 1;
+    allowed->deadline = deadline_in(COUNT_WITHIN_MS);
 }
 
 /* Whether Pacemaker is to be told at all. Returns 0, or the -errno that vigild's table of answers has. */
@@ -208,6 +264,8 @@ static int judge(struct child *child, const struct cluster_request *request)
 static void report(struct child *child, const struct cluster_request *request)
 {
     int r = judge(child, request);
+    int64_t count;
+    bool counted = r == 0 && controller_failure_count(child->controller, child->node, request->resource, &count) == 0;
 
     if (r == 0 && cluster_request_is_stale(request, deadline_now_ms()))
         r = -ETIMEDOUT;
@@ -222,7 +280,8 @@ static void report(struct child *child, const struct cluster_request *request)
         return;
     }
     child->reports[child->report_count++] = (struct report){ request->id, deadline_in(ANSWER_LIMIT_MS) };
-    count_once(request);
+    if (counted)
+        allow_one_more(child, request->resource, count);
     plan_correction(child, request);
 }
 
@@ -308,7 +367,7 @@ static void on_request(void *context)
 int cluster_child_run(int socket, void *unused _unused_)
 {
     static struct child child;
-    static const struct controller_events events = { on_connection, on_answer, on_changed };
+    static const struct controller_events events = { on_connection, on_answer, on_changed, on_counted };
     _cleanup_text_buffer_ struct text_buffer why = { 0 };
 
     (void)prctl(PR_SET_NAME, "vigild-cluster");

@@ -32,6 +32,33 @@ static void test_standings(void **state)
     assert_int_equal(standing(RESOURCE(OP("app_last_0", "monitor", "5", "0", "0", "0"))), RESOURCE_RUNNING);
 }
 
+static int count_in(const char *text, int64_t *ret)
+{
+    char name[64];
+
+    assert_int_equal(failure_count_name("app", name, sizeof(name)), 0);
+    assert_string_equal(name, "fail-count-app#asyncmon_0");
+    return failure_count_parse(text, strlen(text), name, ret);
+}
+
+#define COUNT(name, value) "<nvpair id=\"status-1-x\" name=\"" name "\" value=\"" value "\"/>"
+
+static void test_failure_counts(void **state)
+{
+    char small[8];
+    int64_t count = 0;
+
+    (void)state;
+    assert_int_equal(count_in("<change-result>" COUNT("fail-count-other#asyncmon_0", "9") COUNT("fail-count-app#asyncmon_0", "2") "</change-result>", &count), 0);
+    assert_int_equal(count, 2);
+    assert_int_equal(count_in(COUNT("fail-count-app#monitor_10000", "3"), &count), -ENOENT);
+    assert_int_equal(count_in("<nvpair name=\"fail-count-app#asyncmon_0\"", &count), -ENOENT);
+    assert_int_equal(count_in("", &count), -ENOENT);
+    assert_int_equal(count_in(COUNT("fail-count-app#asyncmon_0", "INFINITY"), &count), -ERANGE);
+    assert_int_equal(count, 2);
+    assert_int_equal(failure_count_name("app", small, sizeof(small)), -ENAMETOOLONG);
+}
+
 /* A failure counts as known only when it is behind the last start. */
 static void test_failures(void **state)
 {
@@ -100,6 +127,7 @@ int main(void)
         cmocka_unit_test(test_standings),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_what_is_not_a_history),
+        cmocka_unit_test(test_failure_counts),
         cmocka_unit_test(test_exceptions),
         cmocka_unit_test(test_a_view_that_is_cut_off),
     };
