@@ -37,9 +37,15 @@ bool controller_connected(const struct controller *controller);
  * version. */
 int controller_history(struct controller *controller, const char *node, const char *resource, struct resource_history *ret);
 
-/* How many failures of the resource that were reported from outside the CIB has on that node; 0 where it has none. Returns as controller_history does, or
- * -ERANGE (INFINITY). */
+/* How many failures of the resource that were reported from outside the CIB has on that node. Returns 1, 0 where it has none (0 then), or -errno as
+ * controller_history does, or -ERANGE (INFINITY). */
 int controller_failure_count(struct controller *controller, const char *node, const char *resource, int64_t *ret);
+
+/* Whether the cluster's coordinator counts such a failure twice (pacemaker_counts_twice). False where that can't be told. */
+bool controller_counts_twice(struct controller *controller);
+
+/* Sets a node attribute of this node, which the cluster has before it hears of a failure that is reported afterwards. Returns 0 or -errno. */
+int controller_set_attribute(struct controller *controller, const char *node, const char *name, const char *value, struct deadline deadline);
 
 /* Tells the controller that a resource of ocf:vigil:AGENT on this node has failed (pcmk_controld_api_fail). Returns 0: answer() will be called, or
  * -errno. */

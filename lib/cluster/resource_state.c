@@ -154,6 +154,35 @@ int failure_count_parse(const char *bytes, size_t length, const char *name, int6
     return r;
 }
 
+bool pacemaker_counts_twice(const char *version)
+{
+    static const unsigned long fixed[] = { 2, 1, 6 };
+    const char *p = version;
+
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+        char *end;
+        unsigned long number = strtoul(p, &end, 10);
+
+        if (*p < '0' || *p > '9' || number > fixed[i])
+            return false;
+        if (number < fixed[i])
+            return true;
+        p = *end == '.' ? end + 1 : end;
+    }
+    return false;
+}
+
+bool pacemaker_version_parse(const char *bytes, size_t length, char *buffer, size_t size)
+{
+    const char *cursor = bytes, *end = bytes + length;
+    struct tag tag;
+
+    while (next_tag(&cursor, end, &tag))
+        if (tag_is(&tag, "nvpair") && attribute_is(&tag, "name", "dc-version"))
+            return attribute(&tag, "value", buffer, size);
+    return false;
+}
+
 int resource_history_parse(const char *bytes, size_t length, struct resource_history *ret)
 {
     struct history_reading reading = { .last_call = -1, .start_call = -1, .failed_call = -1 };

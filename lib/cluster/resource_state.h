@@ -35,6 +35,13 @@ int failure_count_name(const char *resource, char *buffer, size_t size);
  * or -ERANGE where it is no number (INFINITY). */
 int failure_count_parse(const char *bytes, size_t length, const char *name, int64_t *ret);
 
+/* Whether that Pacemaker ("2.1.5-a3f44794f94", the CIB's dc-version) increments the count twice for one failure that is reported from outside: those before
+ * 2.1.6 do (its commit a457eb83fe). False for what is no version. */
+bool pacemaker_counts_twice(const char *version);
+
+/* Finds dc-version in a piece of the CIB. Returns false where it is not there, or too long. */
+bool pacemaker_version_parse(const char *bytes, size_t length, char *buffer, size_t size);
+
 /* The resources of a node that must be left alone. */
 struct resource_exceptions {
     char **names; /* unmanaged, in maintenance, or blocked */

@@ -230,6 +230,73 @@ hang_disk_set() { lab_rack sh -c "echo $1 > '$LAB/disk/hang/control'"; }
   lab_wait 60 "a recovered application" watcher_settled app n1
 }
 
+# The process that is to die behind the application, after so many seconds: vigild itself, or its child that speaks to Pacemaker.
+kill_within_report() {
+  # shellcheck disable=SC2016 # for the node's shell
+  lab_exec n1 sh -c 'kill -KILL "$1"; sleep "$2"; if [ "$3" = child ]; then kill -KILL $(pgrep -x vigild-cluster); else kill -KILL "$(cat /run/vigild.pid)"; fi' \
+    within "$(watcher_pid n1 app)" "$1" "$2"
+}
+
+@test "vigild, or its child, is killed at every step of a report: the failure is reported once" {
+  local delay victim before
+  for delay in 0 0.001 0.002 0.004 0.008 0.015 0.03 0.06; do
+    for victim in child vigild; do
+      lab_wait 60 "the application" watcher_settled app n1
+      lab_wait 60 "its registration" watcher_registered n1 app
+      before=$(watcher_reports n1 app)
+      kill_within_report "$delay" "$victim"
+      [ "$victim" = child ] || watcher_start n1
+      lab_wait 60 "the report (the $victim was killed after $delay s)" watcher_reports_are n1 app $((before + 1))
+      lab_wait 60 "a recovered application (the $victim was killed after $delay s)" recovered 8080
+      lab_wait 60 "a vigild that has reached Pacemaker" watcher_is_connected n1
+    done
+  done
+  lab_wait 60 "the application" watcher_settled app n1
+  # And nothing comes behind them.
+  sleep 3
+  [ "$(watcher_reports n1 app)" = $((before + 1)) ]
+}
+
+@test "a CIB manager that hangs holds up no vigild, and what fails meanwhile is reported when it can be" {
+  local before
+  lab_wait 60 "the application" watcher_settled app n1
+  lab_wait 60 "its registration" watcher_registered n1 app
+  before=$(watcher_reports n1 app)
+  # shellcheck disable=SC2016 # for the node's shell
+  lab_exec n1 sh -c 'kill -STOP $(pgrep -x pacemaker-based)'
+  app_kill
+  [ -n "$(LAB_EXEC_LIMIT=20 lab_exec n1 vigil status)" ]
+  # shellcheck disable=SC2016 # for the node's shell
+  lab_exec n1 sh -c 'sleep 2; kill -CONT $(pgrep -x pacemaker-based)'
+  lab_wait 120 "the report" watcher_reports_are n1 app $((before + 1))
+  lab_wait 120 "a recovered application" recovered 8080
+  lab_wait 60 "the application" watcher_settled app n1
+}
+
+@test "a wall clock that is stepped by an hour, forth and back, changes nothing" {
+  local shift before
+  watcher_kill n1
+  WATCHER_PRELOAD=/usr/lib/clock_shift.so watcher_start n1
+  lab_wait 60 "the application" watcher_settled app n1
+  lab_wait 60 "its registration" watcher_registered n1 app
+  for shift in 3600 -3600 0; do
+    before=$(watcher_reports n1 app)
+    lab_exec n1 sh -c 'echo "$1" > /run/clock-shift.new && mv /run/clock-shift.new /run/clock-shift' shift "$shift"
+    lab_wait 60 "the step said" steps_are $((++steps))
+    sleep 3 # some turns of its probe
+    [ "$(watcher_reports n1 app)" = "$before" ]
+    detect app 10000 app_kill
+    lab_wait 60 "the application" watcher_settled app n1
+    lab_wait 60 "its registration" watcher_registered n1 app
+  done
+  lab_exec n1 rm /run/clock-shift
+  watcher_kill n1
+  watcher_start n1
+}
+
+steps=0
+steps_are() { [ "$(lab_exec n1 vigil timeline --all | grep -c "n1 .*the wall clock was stepped by")" -ge "$1" ]; }
+
 @test "without vigild every agent works, and one that starts later is told by the next monitor" {
   watcher_kill n1
   lab_exec n1 rm -rf /run/vigil/watch

@@ -4,7 +4,7 @@
 #
 #   watcher_stage BUILD FOLDER          as lab_stage, with the test's application
 #   watcher_up NODES FOLDER             a cluster without fencing, vigild on each node
-#   watcher_start NODE, watcher_kill NODE    starts it and waits until agents reach it; ends it by SIGKILL
+#   watcher_start NODE, watcher_kill NODE    starts it and waits until agents reach it (WATCHER_PRELOAD: a library loaded into it first); ends it by SIGKILL
 #   watcher_app NAME PORT [PARAMETER=VALUE...] [op ...]   an application that starts in 50 ms (app_start_ms), with a probe, polled once a minute
 #   watcher_registered NODE NAME        true when vigild on that node watches it
 #   watcher_pid NODE NAME               the watched process
@@ -17,7 +17,8 @@
 #                                       move to n2 and back, a reload, maintenance and back, unmanaged and back
 
 watcher_stage() {
-  lab_stage "$1" "$2" && make -s -C "$1" tests/lab/answering_app tests/agents/hangfs && install "$1/tests/lab/answering_app" "$2/usr/sbin/answering_app"
+  lab_stage "$1" "$2" && make -s -C "$1" tests/lab/answering_app tests/agents/hangfs && install "$1/tests/lab/answering_app" "$2/usr/sbin/answering_app" &&
+    mkdir -p "$2/usr/lib" && gcc -shared -fPIC -D_GNU_SOURCE -o "$2/usr/lib/clock_shift.so" "${BASH_SOURCE[0]%/*}/clock_shift.c"
 }
 
 watcher_up() {
@@ -32,7 +33,7 @@ watcher_up() {
 watcher_start() {
   # shellcheck disable=SC2016 # for the node's shell
   LAB_EXEC_LIMIT=0 lab_exec "$1" env PCMK_logfile=/var/log/vigild.log PCMK_debug="${WATCHER_DEBUG:-no}" \
-    sh -c 'vigild & echo $! > /run/vigild.pid; wait' </dev/null >>"$LAB/log/$1/vigild.out" 2>&1 3>&- 4>&- &
+    LD_PRELOAD="${WATCHER_PRELOAD:-}" sh -c 'vigild & echo $! > /run/vigild.pid; wait' </dev/null >>"$LAB/log/$1/vigild.out" 2>&1 3>&- 4>&- &
   disown $!
   lab_wait 60 "a vigild on $1 that has reached Pacemaker" watcher_is_connected "$1"
 }

@@ -5,9 +5,8 @@
  *
  * Pacemaker gives every failure that is reported to it the reason "Simulated failure", and up to 2.1.5 mostly counts it twice (it records two operations
  * for it, and increments once for each: Pacemaker's commit a457eb83fe ended that in 2.1.6). Both are put right: the reason a moment later in the recorded
- * operation, when the recovery is through; the count at once when the CIB shows more than it can be, while the stop of the failed resource is still
- * under way, so that the scheduler has the right one when it decides where to start it. Nothing is subtracted beforehand: whether it will count twice
- * can't be known.
+ * operation, when the recovery is through; the count by lowering it by one beforehand, so that the scheduler never sees more than there are. Since its two
+ * increments now and then fall into one, the count is looked at while it changes, and once more behind the recovery.
  */
 #include <errno.h>
 #include <poll.h>
@@ -32,6 +31,7 @@
 #define COMMAND_LIMIT_MS 5000
 #define REFRESH_AFTER_MS 100 /* changes come in groups */
 #define COUNT_WITHIN_MS 5000
+#define COUNT_LIMIT_MS 500
 #define REASON_AFTER_MS 1500 /* behind the recovery that the report sets off */
 #define REPORTS_MAX 1024
 
@@ -55,6 +55,7 @@ struct child {
     const char *node;
     struct resource_exceptions exceptions;
     bool exceptions_known, refresh_planned;
+    bool counts_twice;
     struct report reports[REPORTS_MAX]; /* under way, oldest first */
     size_t report_count;
     struct allowed_count *allowed;
@@ -83,6 +84,7 @@ static int refresh(struct child *child)
     resource_exceptions_free(&child->exceptions);
     child->exceptions = exceptions;
     child->exceptions_known = true;
+    child->counts_twice = controller_counts_twice(child->controller);
     return 0;
 }
 
@@ -105,6 +107,99 @@ static void on_changed(void *context)
         return;
     child->refresh_planned = true;
     controller_timer(child->controller, REFRESH_AFTER_MS, on_refresh, child);
+}
+
+/* ---- each failure is counted once -------------------------------------------------------------------------------------------------- */
+
+/* Not waited for: the ended process is taken in by take_in_children. */
+static void update_attribute(const char *name, const char *value)
+{
+    const char *const argv[] = { "attrd_updater", "--name", name, "--update", value, NULL };
+    const struct child_spec spec = { .argv = argv };
+    int pidfd = -1;
+    pid_t pid;
+
+    if (child_start(&spec, -1, deadline_in(COMMAND_LIMIT_MS), &pidfd, &pid) == 0)
+        (void)close(pidfd);
+}
+
+/* Where it fails, the count is put right afterwards. */
+static void count_beforehand(struct child *child, const char *resource, int64_t count)
+{
+    char name[300], value[32];
+
+    if (!child->counts_twice || failure_count_name(resource, name, sizeof(name)) < 0)
+        return;
+    (void)text_format(value, sizeof(value), "%lld", (long long)count - 1);
+    (void)controller_set_attribute(child->controller, child->node, name, value, deadline_in(COUNT_LIMIT_MS));
+}
+
+static void correct_count(const struct allowed_count *allowed, const char *text, size_t length)
+{
+    char name[300], value[32];
+    int64_t count;
+
+    if (failure_count_name(allowed->resource, name, sizeof(name)) < 0 || failure_count_parse(text, length, name, &count) < 0 ||
+        count <= allowed->count)
+        return;
+    (void)text_format(value, sizeof(value), "%lld", (long long)allowed->count);
+    update_attribute(name, value);
+}
+
+static void on_counted(void *context, const char *text, size_t length)
+{
+    struct child *child = context;
+
+    for (struct allowed_count **place = &child->allowed; *place;) {
+        struct allowed_count *allowed = *place;
+
+        if (deadline_passed(allowed->deadline)) {
+            *place = allowed->next;
+            free(allowed);
+            continue;
+        }
+        correct_count(allowed, text, length);
+        place = &allowed->next;
+    }
+}
+
+/* One more than there are. Where a report of a moment ago is still being put right, what it allowed counts, not what the CIB has. */
+static int64_t allow_one_more(struct child *child, const char *resource, int64_t count)
+{
+    struct allowed_count *allowed = child->allowed;
+
+    while (allowed && strcmp(allowed->resource, resource) != 0)
+        allowed = allowed->next;
+    if (allowed && !deadline_passed(allowed->deadline) && allowed->count < count)
+        count = allowed->count;
+    if (!allowed) {
+        allowed = calloc(1, sizeof(*allowed));
+        if (!allowed)
+            return count;
+        (void)text_copy(allowed->resource, sizeof(allowed->resource), resource);
+        allowed->next = child->allowed;
+        child->allowed = allowed;
+    }
+    allowed->count = count + 1;
+    allowed->deadline = deadline_in(COUNT_WITHIN_MS);
+    return count;
+}
+
+/* The two increments were one: the cluster has one too few. Where the attribute is gone, somebody has cleaned up. */
+static void count_afterwards(struct child *child, const char *resource)
+{
+    struct allowed_count *allowed = child->allowed;
+    char name[300], value[32];
+    int64_t count;
+
+    while (allowed && strcmp(allowed->resource, resource) != 0)
+        allowed = allowed->next;
+    if (!child->counts_twice || !allowed || deadline_passed(allowed->deadline) ||
+        controller_failure_count(child->controller, child->node, resource, &count) <= 0 || count == allowed->count ||
+        failure_count_name(resource, name, sizeof(name)) < 0)
+        return;
+    (void)text_format(value, sizeof(value), "%lld", (long long)allowed->count);
+    update_attribute(name, value);
 }
 
 /* ---- reports ---------------------------------------------------------------------------------------------------------------------- */
@@ -153,8 +248,10 @@ static bool on_correction(void *context)
 {
     struct correction *correction = context;
 
-    if (controller_connected(correction->child->controller))
+    if (controller_connected(correction->child->controller)) {
         write_reason(correction);
+        count_afterwards(correction->child, correction->resource);
+    }
     free(correction);
     return false;
 }
@@ -169,70 +266,6 @@ static void plan_correction(struct child *child, const struct cluster_request *r
     (void)text_copy(correction->resource, sizeof(correction->resource), request->resource);
     (void)text_copy(correction->text, sizeof(correction->text), request->text);
     controller_timer(child->controller, REASON_AFTER_MS, on_correction, correction);
-}
-
-/* Not waited for: the ended process is taken in by take_in_children. */
-static void update_attribute(const char *name, const char *value)
-{
-    const char *const argv[] = { "attrd_updater", "--name", name, "--update", value, NULL };
-    const struct child_spec spec = { .argv = argv };
-    int pidfd = -1;
-    pid_t pid;
-
-    if (child_start(&spec, -1, deadline_in(COMMAND_LIMIT_MS), &pidfd, &pid) == 0)
-        (void)close(pidfd);
-}
-
-/* ---- each failure is counted once -------------------------------------------------------------------------------------------------- */
-
-static void correct_count(const struct allowed_count *allowed, const char *text, size_t length)
-{
-    char name[300], value[32];
-    int64_t count;
-
-    if (failure_count_name(allowed->resource, name, sizeof(name)) < 0 || failure_count_parse(text, length, name, &count) < 0 ||
-        count <= allowed->count)
-        return;
-    (void)text_format(value, sizeof(value), "%lld", (long long)allowed->count);
-    update_attribute(name, value);
-}
-
-static void on_counted(void *context, const char *text, size_t length)
-{
-    struct child *child = context;
-
-    for (struct allowed_count **place = &child->allowed; *place;) {
-        struct allowed_count *allowed = *place;
-
-        if (deadline_passed(allowed->deadline)) {
-            *place = allowed->next;
-            free(allowed);
-            continue;
-        }
-        correct_count(allowed, text, length);
-        place = &allowed->next;
-    }
-}
-
-/* One more than there are. Where a report of a moment ago is still being put right, what it allowed counts, not what the CIB has. */
-static void allow_one_more(struct child *child, const char *resource, int64_t count)
-{
-    struct allowed_count *allowed = child->allowed;
-
-    while (allowed && strcmp(allowed->resource, resource) != 0)
-        allowed = allowed->next;
-    if (allowed && !deadline_passed(allowed->deadline) && allowed->count < count)
-        count = allowed->count;
-    if (!allowed) {
-        allowed = calloc(1, sizeof(*allowed));
-        if (!allowed)
-            return;
-        (void)text_copy(allowed->resource, sizeof(allowed->resource), resource);
-        allowed->next = child->allowed;
-        child->allowed = allowed;
-    }
-    allowed->count = count + 1;
-    allowed->deadline = deadline_in(COUNT_WITHIN_MS);
 }
 
 /* Whether Pacemaker is to be told at all. Returns 0, or the -errno that vigild's table of answers has. */
@@ -265,7 +298,7 @@ static void report(struct child *child, const struct cluster_request *request)
 {
     int r = judge(child, request);
     int64_t count;
-    bool counted = r == 0 && controller_failure_count(child->controller, child->node, request->resource, &count) == 0;
+    bool counted = r == 0 && controller_failure_count(child->controller, child->node, request->resource, &count) >= 0;
 
     if (r == 0 && cluster_request_is_stale(request, deadline_now_ms()))
         r = -ETIMEDOUT;
@@ -273,6 +306,8 @@ static void report(struct child *child, const struct cluster_request *request)
         r = -ENOENT;
     if (r == 0 && child->report_count >= REPORTS_MAX)
         r = -EAGAIN;
+    if (r == 0 && counted)
+        count_beforehand(child, request->resource, allow_one_more(child, request->resource, count));
     if (r == 0)
         r = controller_fail(child->controller, child->node, request->resource, request->agent);
     if (r < 0) {
@@ -280,8 +315,6 @@ static void report(struct child *child, const struct cluster_request *request)
         return;
     }
     child->reports[child->report_count++] = (struct report){ request->id, deadline_in(ANSWER_LIMIT_MS) };
-    if (counted)
-        allow_one_more(child, request->resource, count);
     plan_correction(child, request);
 }
 

@@ -16,11 +16,14 @@
 #include "tools/watcher/watcher.h"
 
 #define START_AGAIN_MS 1000
+/* Pacemaker's libraries wait for its daemons, some of their calls without a limit: a child that has not answered a report for so long hangs in one. */
+#define SILENCE_LIMIT_MS 15000
 
 struct cluster_link {
     int socket;
     pid_t pid;
-    qb_loop_timer_handle again;
+    uint64_t heard_ms; /* the child's last answer, or when it got something to answer */
+    qb_loop_timer_handle again, silence;
 };
 
 static int start(struct watcher *watcher);
@@ -69,6 +72,7 @@ static void child_gone(struct watcher *watcher)
     char why[128];
     int how;
 
+    watcher_cancel(watcher, &link->silence);
     (void)qb_loop_poll_del(watcher->loop, link->socket);
     (void)close(link->socket);
     link->socket = -1;
@@ -92,6 +96,7 @@ static int on_answer(int fd, int events _unused_, void *data)
         child_gone(watcher);
         return 0;
     }
+    watcher->cluster->heard_ms = deadline_now_ms();
     answer.text[sizeof(answer.text) - 1] = '\0';
     answer.node[sizeof(answer.node) - 1] = '\0';
     if (answer.kind == CLUSTER_ANSWER) {
@@ -138,6 +143,7 @@ void cluster_link_close(struct watcher *watcher)
     if (!link)
         return;
     watcher_cancel(watcher, &link->again);
+    watcher_cancel(watcher, &link->silence);
     if (link->socket >= 0) {
         (void)qb_loop_poll_del(watcher->loop, link->socket);
         (void)close(link->socket);
@@ -146,6 +152,32 @@ void cluster_link_close(struct watcher *watcher)
     }
     free(link);
     watcher->cluster = NULL;
+}
+
+static bool is_waited_for(const struct watcher *watcher)
+{
+    for (size_t i = 0; i < watcher->watch_count; i++)
+        if (watcher->watches[i]->state == WATCH_REPORTING)
+            return true;
+    return false;
+}
+
+/* Its end is seen at the socket; what it was to report is looked at again then. */
+static void on_silence(void *data)
+{
+    struct watcher *watcher = data;
+    struct cluster_link *link = watcher->cluster;
+    uint64_t silent_ms = deadline_now_ms() - link->heard_ms;
+
+    link->silence = 0;
+    if (!is_waited_for(watcher))
+        return;
+    if (silent_ms >= SILENCE_LIMIT_MS) {
+        watcher_note(watcher, EVENT_CLUSTER_LOST, NULL, 0, "Pacemaker does not answer: the connection is made anew");
+        (void)kill(link->pid, SIGKILL);
+        return;
+    }
+    watcher_timer(watcher, SILENCE_LIMIT_MS - silent_ms, watcher, on_silence, &link->silence);
 }
 
 static int send_request(struct watcher *watcher, const struct cluster_request *request)
@@ -158,12 +190,18 @@ static int send_request(struct watcher *watcher, const struct cluster_request *r
 int cluster_link_report(struct watcher *watcher, const struct watch *watch, const char *why)
 {
     struct cluster_request request = { .kind = CLUSTER_REPORT, .id = watch->report_id, .sent_ms = deadline_now_ms() };
+    int r;
 
     if (text_copy(request.resource, sizeof(request.resource), watch->resource) < 0)
         return -ENAMETOOLONG;
     (void)text_copy(request.agent, sizeof(request.agent), watch->agent);
     (void)text_format(request.text, sizeof(request.text), "%s", why);
-    return send_request(watcher, &request);
+    r = send_request(watcher, &request);
+    if (r == 0 && !watcher->cluster->silence) {
+        watcher->cluster->heard_ms = deadline_now_ms();
+        watcher_timer(watcher, SILENCE_LIMIT_MS, watcher, on_silence, &watcher->cluster->silence);
+    }
+    return r;
 }
 
 int cluster_link_health(struct watcher *watcher, const char *attribute, const char *value)

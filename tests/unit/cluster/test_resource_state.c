@@ -59,6 +59,24 @@ static void test_failure_counts(void **state)
     assert_int_equal(failure_count_name("app", small, sizeof(small)), -ENAMETOOLONG);
 }
 
+static void test_versions(void **state)
+{
+    static const char *const twice[] = { "2.1.5-a3f44794f94", "2.1.5", "2.0.99", "1.9.10-x" };
+    static const char *const once[] = { "2.1.6-1", "2.1.6", "2.1.10", "2.2.0", "3.0.2", "10.0", "", "x", "2.1", "2", "-1.2", "99999999999999999999999" };
+    static const char xml[] = "<cluster_property_set><nvpair id=\"a\" name=\"x\" value=\"1\"/><nvpair id=\"b\" name=\"dc-version\" value=\"2.1.5-a\"/>";
+    char version[16];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(twice) / sizeof(twice[0]); i++)
+        assert_true(pacemaker_counts_twice(twice[i]));
+    for (size_t i = 0; i < sizeof(once) / sizeof(once[0]); i++)
+        assert_false(pacemaker_counts_twice(once[i]));
+    assert_true(pacemaker_version_parse(xml, strlen(xml), version, sizeof(version)));
+    assert_string_equal(version, "2.1.5-a");
+    assert_false(pacemaker_version_parse(xml, strlen(xml), version, 4));
+    assert_false(pacemaker_version_parse(xml, 60, version, sizeof(version)));
+}
+
 /* A failure counts as known only when it is behind the last start. */
 static void test_failures(void **state)
 {
@@ -128,6 +146,7 @@ int main(void)
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_what_is_not_a_history),
         cmocka_unit_test(test_failure_counts),
+        cmocka_unit_test(test_versions),
         cmocka_unit_test(test_exceptions),
         cmocka_unit_test(test_a_view_that_is_cut_off),
     };
