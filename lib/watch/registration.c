@@ -269,3 +269,17 @@ int watch_registration_exists(const char *resource)
         return 1;
     return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
 }
+
+int watch_registration_stamp(const char *resource, uint64_t *ret)
+{
+    char path[PATH_MAX];
+    struct stat status;
+    int r = watch_registration_path(resource, path, sizeof(path));
+
+    if (r < 0)
+        return r;
+    if (lstat(path, &status) < 0)
+        return errno == ENOTDIR ? -ENOENT : -errno;
+    *ret = ((uint64_t)status.st_ino << 40) ^ ((uint64_t)status.st_ctim.tv_sec * 1000000000 + (uint64_t)status.st_ctim.tv_nsec);
+    return 0;
+}

@@ -92,4 +92,7 @@ int watch_registration_path(const char *resource, char *buffer, size_t size);
 /* 1 when a registration of the resource stands, 0 when none does, -errno when that can't be told. */
 int watch_registration_exists(const char *resource);
 
+/* A number that tells this registration from one that is made later, also where both say the same. Returns 0, -ENOENT where none stands, or -errno. */
+int watch_registration_stamp(const char *resource, uint64_t *ret);
+
 #endif

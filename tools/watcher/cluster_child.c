@@ -297,12 +297,13 @@ static int judge(struct child *child, const struct cluster_request *request)
 static void report(struct child *child, const struct cluster_request *request)
 {
     int r = judge(child, request);
+    uint64_t stamp;
     int64_t count;
     bool counted = r == 0 && controller_failure_count(child->controller, child->node, request->resource, &count) >= 0;
 
     if (r == 0 && cluster_request_is_stale(request, deadline_now_ms()))
         r = -ETIMEDOUT;
-    if (r == 0 && watch_registration_exists(request->resource) == 0) /* a stop has begun */
+    if (r == 0 && (watch_registration_stamp(request->resource, &stamp) < 0 || stamp != request->stamp)) /* a stop has begun, or even a new start */
         r = -ENOENT;
     if (r == 0 && child->report_count >= REPORTS_MAX)
         r = -EAGAIN;

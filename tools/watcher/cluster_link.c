@@ -196,6 +196,9 @@ int cluster_link_report(struct watcher *watcher, const struct watch *watch, cons
         return -ENAMETOOLONG;
     (void)text_copy(request.agent, sizeof(request.agent), watch->agent);
     (void)text_format(request.text, sizeof(request.text), "%s", why);
+    r = watch_registration_stamp(watch->resource, &request.stamp);
+    if (r < 0)
+        return r;
     r = send_request(watcher, &request);
     if (r == 0 && !watcher->cluster->silence) {
         watcher->cluster->heard_ms = deadline_now_ms();

@@ -17,6 +17,7 @@ struct cluster_request {
     uint32_t unused;
     uint64_t id;
     uint64_t sent_ms; /* deadline_now_ms() */
+    uint64_t stamp;   /* watch_registration_stamp of what has failed: what was registered since is another run of the resource */
     char resource[WATCH_NAME_SIZE]; /* health: the attribute */
     char agent[64];                 /* health: its value */
     char text[EVENT_TEXT_SIZE];

@@ -655,6 +655,23 @@ static void test_hostile_registrations(void **state)
     }
 }
 
+/* What was registered anew, with the same words, is told from what has failed before it. */
+static void test_stamps(void **state)
+{
+    uint64_t first, second;
+
+    (void)state;
+    register_item("link lo\tindex=1");
+    assert_int_equal(watch_registration_stamp("thing", &first), 0);
+    assert_int_equal(watch_registration_stamp("thing", &second), 0);
+    assert_true(first == second);
+    register_item("link lo\tindex=1");
+    assert_int_equal(watch_registration_stamp("thing", &second), 0);
+    assert_true(first != second);
+    assert_int_equal(table_withdraw(&watcher, "thing"), 0);
+    assert_int_equal(watch_registration_stamp("thing", &second), -ENOENT);
+}
+
 /* A report that was behind a call that hung is of what was then, not of what runs now. */
 static void test_request_that_waited(void **state)
 {
@@ -708,6 +725,7 @@ int main(void)
         SOURCE_TEST(test_worker_that_hangs),
         SOURCE_TEST(test_worker_when_time_jumps),
         SOURCE_TEST(test_worker_that_is_renewed),
+        SOURCE_TEST(test_stamps),
         cmocka_unit_test(test_request_that_waited),
         SOURCE_TEST(test_probe),
         SOURCE_TEST(test_hostile_registrations),
