@@ -20,6 +20,7 @@ typedef struct _xmlBuffer xml_buffer;
 
 enum { IPC_EVENT_CONNECT, IPC_EVENT_DISCONNECT, IPC_EVENT_REPLY }; /* enum pcmk_ipc_event */
 enum { IPC_DISPATCH_MAIN };                                         /* enum pcmk_ipc_dispatch */
+enum { NODE_ATTRIBUTE_VALUE = 1 << 3 };                             /* enum pcmk__node_attr_opts */
 enum { CIB_QUERY = 1 };                                             /* enum cib_conn_type */
 enum { CIB_XPATH = 0x2, CIB_SYNC_CALL = 0x1000 };                   /* enum cib_call_options */
 #define CIB_DIFF_EVENT "cib_diff_notify"                            /* T_CIB_DIFF_NOTIFY */
@@ -74,6 +75,7 @@ struct controller {
     struct controller_events events;
     void *context;
     ipc_api *api;
+    ipc_api *attributes; /* the attribute manager, once it was needed */
     cib_client *cib;
     bool connected;
     void *loop;
@@ -169,6 +171,25 @@ int controller_open(const struct controller_events *events, void *context, struc
     the_controller = controller;
     *ret = controller;
     return 0;
+}
+
+/* ---- servers ---------------------------------------------------------------------------------------------------------------- */
+
+/* The number of a server differs between 2.1 and 3.0; what it is called does less so. NULL where there is none. */
+static ipc_api *new_api(struct controller *controller, const char *name, const char *newer_name)
+{
+    for (int server = 0; server < 10; server++) {
+        ipc_api *api = NULL;
+        const char *found;
+
+        if (controller->calls.new_api(&api, server) != 0 || !api)
+            continue;
+        found = controller->calls.api_name(api, false);
+        if (text_equal(found, name) || text_equal(found, newer_name) || (text_equal(name, "crmd") && text_equal(found, "controld")))
+            return api;
+        controller->calls.free_api(api);
+    }
+    return NULL;
 }
 
 /* ---- the CIB ---------------------------------------------------------------------------------------------------------------- */
@@ -327,8 +348,13 @@ int controller_set_attribute(struct controller *controller, const char *node, co
     _cleanup_child_result_ struct child_result result = { 0 };
     int r;
 
-    if (controller->calls.set_attribute)
-        return controller->calls.set_attribute(NULL, node, name, value, NULL, NULL, NULL, 0) == 0 ? 0 : -ENOTCONN;
+    if (controller->calls.set_attribute && !controller->attributes)
+        controller->attributes = new_api(controller, "attrd", "pacemaker-attrd");
+    if (controller->attributes && controller->calls.set_attribute(controller->attributes, node, name, value, NULL, NULL, NULL, NODE_ATTRIBUTE_VALUE) == 0)
+        return 0;
+    if (controller->attributes)
+        controller->calls.free_api(controller->attributes);
+    controller->attributes = NULL;
     r = child_run(&spec, deadline, &result);
     if (r < 0)
         return r;
@@ -361,25 +387,6 @@ static void on_controller(ipc_api *api _unused_, int event, int status, void *da
         controller->events.answer(controller->context, status == 0 ? 0 : -EREMOTEIO);
 }
 
-/* The number of the controller among the servers differs between 2.1 and 3.0; its name does not. */
-static int new_controller_api(struct controller *controller)
-{
-    for (int server = 0; server < 10; server++) {
-        ipc_api *api = NULL;
-        const char *name;
-
-        if (controller->calls.new_api(&api, server) != 0 || !api)
-            continue;
-        name = controller->calls.api_name(api, false);
-        if (text_equal(name, "crmd") || text_equal(name, "controld") || text_equal(name, "pacemaker-controld")) {
-            controller->api = api;
-            return 0;
-        }
-        controller->calls.free_api(api);
-    }
-    return -ENOTCONN;
-}
-
 int controller_connect(struct controller *controller, struct text_buffer *why)
 {
     int r;
@@ -388,8 +395,11 @@ int controller_connect(struct controller *controller, struct text_buffer *why)
         return 0;
     if (controller->api)
         controller->calls.free_api(controller->api);
-    controller->api = NULL;
-    r = new_controller_api(controller);
+    if (controller->attributes)
+        controller->calls.free_api(controller->attributes);
+    controller->attributes = NULL;
+    controller->api = new_api(controller, "crmd", "pacemaker-controld");
+    r = controller->api ? 0 : -ENOTCONN;
     if (r == 0) {
         controller->calls.set_callback(controller->api, on_controller, controller);
         r = controller->calls.connect(controller->api, IPC_DISPATCH_MAIN) == 0 ? 0 : -ENOTCONN;
