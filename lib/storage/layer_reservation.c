@@ -170,7 +170,7 @@ static int judge_holder(struct volume *volume, size_t index, const struct reserv
         add_victim(victims, state->holder);
         return 0;
     }
-    if (claim == CLAIM_RELEASED && state->type == wanted_type(volume))
+    if (claim == CLAIM_RELEASED && reservation_types_are_alike(state->type, wanted_type(volume)))
         return 0;
     return volume_fail(volume, -EBUSY, "LUN %s is reserved (%s) by key %s: %s", disk_text(volume, index), reservation_type_names[state->type],
                        reservation_key_format(state->holder, text),
@@ -249,7 +249,7 @@ static int confirm(const struct take_request *request, const struct reservation_
 {
     if (reservation_state_count(state, request->key) == 0)
         return -RESERVATION_CONFLICT;
-    if (state->type != request->type)
+    if (!reservation_types_are_alike(state->type, request->type))
         return -RESERVATION_CONFLICT;
     for (size_t i = 0; i < request->victims.count; i++) {
         if (reservation_state_count(state, request->victims.keys[i]) > 0)
@@ -283,7 +283,7 @@ static int reserve_again(struct reservation_device *device, const struct take_re
 {
     int r = 0;
 
-    if (state->type == request->type)
+    if (reservation_types_are_alike(state->type, request->type))
         return 0;
     if (state->type != RESERVATION_NONE && state->holder == request->key)
         r = reservation_release(device, request->key, state->type, deadline);
@@ -474,7 +474,7 @@ static int judge_look(struct volume *volume, size_t index, const struct look_rep
     if (reply->type == RESERVATION_NONE)
         return volume_fail(volume, -EKEYREVOKED, "LUN %s: the reservation is gone, so that any node can write: released by hand, or lost by the array",
                            disk_text(volume, index));
-    if (reply->type != wanted_type(volume))
+    if (!reservation_types_are_alike(reply->type, wanted_type(volume)))
         return volume_fail(volume, -EKEYREVOKED, "LUN %s: the reservation is of type %s now (holder %s), not %s: taken by somebody else",
                            disk_text(volume, index), reservation_type_names[reply->type], reservation_key_format(reply->holder, text),
                            reservation_type_names[wanted_type(volume)]);

@@ -43,6 +43,25 @@ bool reservation_type_excludes(enum reservation_type type)
     return type > RESERVATION_NONE && type < RESERVATION_TYPE_UNKNOWN;
 }
 
+enum reservation_type reservation_type_of_all(enum reservation_type type)
+{
+    switch (type) {
+    case RESERVATION_WRITE_EXCLUSIVE_REGISTRANTS:
+    case RESERVATION_WRITE_EXCLUSIVE_ALL:
+        return RESERVATION_WRITE_EXCLUSIVE_ALL;
+    case RESERVATION_EXCLUSIVE_ACCESS_REGISTRANTS:
+    case RESERVATION_EXCLUSIVE_ACCESS_ALL:
+        return RESERVATION_EXCLUSIVE_ACCESS_ALL;
+    default:
+        return RESERVATION_NONE;
+    }
+}
+
+bool reservation_types_are_alike(enum reservation_type a, enum reservation_type b)
+{
+    return a == b || (reservation_type_of_all(a) != RESERVATION_NONE && reservation_type_of_all(a) == reservation_type_of_all(b));
+}
+
 bool reservation_type_admits_registrants(enum reservation_type type)
 {
     return type >= RESERVATION_WRITE_EXCLUSIVE_REGISTRANTS && type < RESERVATION_TYPE_UNKNOWN;

@@ -67,6 +67,11 @@ bool reservation_type_excludes(enum reservation_type type);
 /* True where every registrant may write, so that several nodes and several paths of one node can be registered. */
 bool reservation_type_admits_registrants(enum reservation_type type);
 
+/* The type that lets the same hosts in and has all of them as its holders; RESERVATION_NONE for one that lets its holder in alone. */
+enum reservation_type reservation_type_of_all(enum reservation_type type);
+/* True where both let the same hosts in. */
+bool reservation_types_are_alike(enum reservation_type a, enum reservation_type b);
+
 enum reservation_transport {
     RESERVATION_SCSI,
     RESERVATION_NVME,

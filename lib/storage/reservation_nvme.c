@@ -187,10 +187,32 @@ static int nvme_reserve(struct reservation_device *device, uint64_t key, enum re
     return acquire(device, ACQUIRE, key, 0, type, deadline);
 }
 
+/* Linux' target (drivers/nvme/target/pr.c, nvmet_pr_preempt) tells the holder of a reservation of registrants that it has preempted, and has removed nobody: it only
+ * changes the type. Under the type of which all registrants are holders it removes. Who may write is the same under both, so that nobody gets in meanwhile. */
+static int preempt_as_holder(struct reservation_device *device, unsigned int action, uint64_t key, uint64_t victim, enum reservation_type type,
+                             struct deadline deadline)
+{
+    _cleanup_free_ struct reservation_state *state = calloc(1, sizeof(*state));
+    enum reservation_type shared = reservation_type_of_all(type);
+    int r = state ? nvme_read(device, deadline, state) : -ENOMEM;
+
+    for (int try = 0; r == 0 && try < 2 && reservation_state_count(state, victim) > 0 && shared != RESERVATION_NONE; try++) {
+        if (try == 0 && state->holder != key && state->type != shared)
+            return 0; /* another preempted this host's reservation: the caller looks again */
+        r = acquire(device, action, key, victim, shared, deadline);
+        if (r == 0)
+            r = nvme_read(device, deadline, state);
+    }
+    return r;
+}
+
 static int nvme_preempt(struct reservation_device *device, uint64_t key, uint64_t victim, enum reservation_type type, bool abort,
                         struct deadline deadline)
 {
-    return acquire(device, abort ? ACQUIRE_PREEMPT_AND_ABORT : ACQUIRE_PREEMPT, key, victim, type, deadline);
+    unsigned int action = abort ? ACQUIRE_PREEMPT_AND_ABORT : ACQUIRE_PREEMPT;
+    int r = acquire(device, action, key, victim, type, deadline);
+
+    return r < 0 ? r : preempt_as_holder(device, action, key, victim, type, deadline);
 }
 
 static int nvme_release(struct reservation_device *device, uint64_t key, enum reservation_type type, struct deadline deadline)

@@ -164,6 +164,15 @@ volume() {
   assert [ "$status" -eq 0 ]
   assert [ "$(registrants $disk0)" = 5600000000000001 ]
   run ! vmlab exec n2 "dd if=/dev/zero of=$disk0 bs=4k count=1 seek=1000 oflag=direct 2>&1"
+  # The holder fences: Linux' target does that only under the type that all registrants hold, which protects alike.
+  vmlab exec n2 "fence_vigil_reservation --action=on --plug=n2 --devices=$disk0 --keys=$keys --shell-timeout=30"
+  run vmlab exec n1 "fence_vigil_reservation --action=off --plug=n2 --devices=$disk0 --keys=$keys --shell-timeout=30"
+  echo "$output"
+  assert [ "$status" -eq 0 ]
+  assert [ "$(registrants $disk0)" = 5600000000000001 ]
+  volume n1 monitor
+  assert [ "$status" -eq 0 ]
+  vmlab exec n2 'rm -rf /run/vigil/guard' # as its restart does
   run vmlab exec n2 "fence_vigil_reservation --action=off --plug=n1 --devices=$disk0 --keys=$keys --shell-timeout=30"
   assert [ "$status" -eq 0 ]
   volume n1 monitor

@@ -480,6 +480,17 @@ static void test_unregister_with_dead_path(void **unused)
     assert_int_equal(array->keys[0] | array->keys[1], 0);
 }
 
+static void test_types_alike(void **unused)
+{
+    (void)unused;
+    assert_true(reservation_types_are_alike(WERO, RESERVATION_WRITE_EXCLUSIVE_ALL));
+    assert_true(reservation_types_are_alike(RESERVATION_NONE, RESERVATION_NONE));
+    assert_false(reservation_types_are_alike(WERO, RESERVATION_EXCLUSIVE_ACCESS_ALL));
+    assert_false(reservation_types_are_alike(WERO, RESERVATION_WRITE_EXCLUSIVE));
+    assert_false(reservation_types_are_alike(RESERVATION_WRITE_EXCLUSIVE, RESERVATION_EXCLUSIVE_ACCESS));
+    assert_false(reservation_types_are_alike(RESERVATION_NONE, RESERVATION_TYPE_UNKNOWN));
+}
+
 /* ---- guard -------------------------------------------------------------------------------------------------------- */
 
 static void test_guard_verdict(void **unused)
@@ -662,6 +673,7 @@ int main(void)
         cmocka_unit_test(test_admit_then_exclude),
         cmocka_unit_test(test_foreign_holder),
         cmocka_unit_test(test_self_fenced),
+        cmocka_unit_test(test_types_alike),
         cmocka_unit_test(test_guard_verdict),
         cmocka_unit_test(test_guard_list),
     };
