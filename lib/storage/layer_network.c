@@ -224,9 +224,11 @@ static int layer_up(struct volume *volume)
 
 /* ---- down ------------------------------------------------------------------------------------------------------------------------------ */
 
-static bool is_ours(const struct volume *volume, const struct mount_table *table _unused_, const struct mount_entry *entry)
+/* The mount on our mount point alone. All that a node has of one server's file system may share a superblock: another volume's folder of it, an
+ * administrator's mount. volume->directory holds the path as the table shows it. */
+static bool is_ours(const struct volume *volume, const struct mount_table *table, const struct mount_entry *entry)
 {
-    return entry->device == volume->mount.device;
+    return entry->device == volume->mount.device && entry == mount_table_top(table, volume->directory);
 }
 
 /* Runs beside the stop: a server that has not let the mount go by then has its pending requests ended with an error, whereupon what waits for it can end. */
@@ -284,11 +286,27 @@ static int nfs_superblock_lives(dev_t superblock)
     return strstr(text, number) != NULL;
 }
 
+/* Who has it mounted elsewhere keeps its superblock: that is none of this volume's. */
+static bool is_mounted_elsewhere(const struct volume *volume, struct deadline deadline)
+{
+    _cleanup_mount_table_ struct mount_table table = { 0 };
+
+    if (mount_table_read(0, deadline, &table) < 0)
+        return false;
+    for (size_t i = 0; i < table.count; i++) {
+        if (table.entries[i].device == volume->mount.device)
+            return true;
+    }
+    return false;
+}
+
 static int confirm_released(struct volume *volume)
 {
     struct deadline deadline = deadline_share(volume->deadline, 80);
 
-    while (!is_cifs(volume) && nfs_superblock_lives(volume->mount.device) == 1) {
+    if (is_cifs(volume) || (!volume->state.detached && is_mounted_elsewhere(volume, deadline)))
+        return 0;
+    while (nfs_superblock_lives(volume->mount.device) == 1) {
         if (deadline_sleep(deadline, LOOK_AGAIN_MS) < 0)
             return volume_fail(volume, -EBUSY, "%s is out of the mount table, but the kernel's NFS client still has it: something uses it, and may write when the server answers; restart this node",
                                volume->config->device);
@@ -296,8 +314,35 @@ static int confirm_released(struct volume *volume)
     return 0;
 }
 
+static bool is_at(const struct volume *volume, const char *path)
+{
+    _cleanup_mount_table_ struct mount_table table = { 0 };
+    const struct mount_entry *entry = mount_table_read(0, volume->deadline, &table) == 0 ? mount_table_top(&table, path) : NULL;
+
+    return entry && entry->device == volume->mount.device;
+}
+
+/* The mount point as the table shows it. Only the folders above are asked for their links, since to ask the mounted one is to ask the server; unless it is a link. */
+static int resolve_directory(struct volume *volume, char *buffer, size_t size)
+{
+    char folder[sizeof(volume->directory)];
+    char *name;
+    int r;
+
+    (void)text_copy(folder, sizeof(folder), volume->directory);
+    name = strrchr(folder, '/');
+    if (!name || name == folder)
+        return text_copy(buffer, size, volume->directory) < 0 ? -ENAMETOOLONG : 0;
+    *name++ = '\0';
+    r = path_resolve(folder, volume->deadline, buffer, size);
+    if (r == 0 && text_format(buffer + strlen(buffer), size - strlen(buffer), "%s%s", text_equal(buffer, "/") ? "" : "/", name) < 0)
+        r = -ENAMETOOLONG;
+    return r < 0 || is_at(volume, buffer) ? r : path_resolve(volume->directory, volume->deadline, buffer, size);
+}
+
 static int layer_down(struct volume *volume)
 {
+    char directory[sizeof(volume->directory)];
     bool other;
     int r = look(volume, &other);
 
@@ -308,6 +353,12 @@ static int layer_down(struct volume *volume)
     if (text_empty(volume->mount.root))
         (void)text_copy(volume->mount.root, sizeof(volume->mount.root), "/");
     start_watch(volume);
+    r = resolve_directory(volume, directory, sizeof(directory));
+    if (r == 0 && !is_at(volume, directory))
+        r = -ESTALE;
+    if (r < 0)
+        return volume_fail(volume, r, "mount point %s is not to be found in the mount table: %s", volume->directory, storage_error_text(r));
+    (void)text_copy(volume->directory, sizeof(volume->directory), directory);
     r = mounts_release(volume, is_ours);
     return r < 0 ? r : confirm_released(volume);
 }

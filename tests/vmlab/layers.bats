@@ -295,6 +295,13 @@ keys_on() { persist "$1" "$2" -i -k | grep -c "^ *$3\$" || :; }
   assert_code 0
   volume n1 start 60000 device=192.0.2.19:/srv/nfs fstype=nfs options=vers=3,nolock
   assert_code 0
+  # Another mount of it is another's, and stays.
+  vmlab exec n1 'mkdir -p /srv/other && mount -t nfs -o vers=3,nolock 192.0.2.19:/srv/nfs /srv/other'
+  volume n1 stop 30000 device=192.0.2.19:/srv/nfs fstype=nfs options=vers=3,nolock
+  assert_code 0
+  assert vmlab exec n1 'mountpoint -q /srv/other && ! mountpoint -q /srv/data && umount /srv/other'
+  volume n1 start 60000 device=192.0.2.19:/srv/nfs fstype=nfs options=vers=3,nolock
+  assert_code 0
   vmlab exec n1 'echo data >/srv/data/file; sync'
   vmlab freeze st
   volume n1 monitor 20000 device=192.0.2.19:/srv/nfs fstype=nfs OCF_CHECK_LEVEL=10
