@@ -51,8 +51,8 @@ registrants() {
   text=$(vmlab exec "${2:-n1}" "nvme resv-report $1 --eds -o json") || { echo "no report: $text"; return; }
   python3 -c 'import json, sys
 report = json.loads(sys.argv[1])
-rows = next((report[name] for name in ("regctlext", "regctl", "regctl_ext") if isinstance(report.get(name), list)), [])
-print(*sorted("%x" % row["rkey"] for row in rows))' "$text"
+rows = next((value for value in report.values() if isinstance(value, list)), [])
+print(*sorted("%x" % (row["rkey"] if isinstance(row["rkey"], int) else int(row["rkey"], 0)) for row in rows))' "$text"
 }
 
 # reservation NODE ACTION PLUG [OPTION...]
