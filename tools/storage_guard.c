@@ -162,8 +162,10 @@ static const char *verdict_text(const struct guard_round *round, int place)
     }
 }
 
+/* The reset waits for this: a disk of records that hangs is tried once, not once for each device. */
 static void record_loss(const struct guard_round *round)
 {
+    bool hangs = false;
     char text[512];
 
     for (int i = 0; i < round->count; i++) {
@@ -171,7 +173,8 @@ static void record_loss(const struct guard_round *round)
             continue;
         (void)reservation_state_format(&round->replies[i].state, text, sizeof(text));
         log_error("%s of %s: %s (%s)", round->specs[i], round->list[i].owner, verdict_text(round, i), text);
-        (void)agent_record(NAME, round->list[i].owner, "lost-registration", "%s: %s; %s", round->specs[i], verdict_text(round, i), text);
+        if (!hangs)
+            hangs = agent_record(NAME, round->list[i].owner, "lost-registration", "%s: %s; %s", round->specs[i], verdict_text(round, i), text) == -ETIMEDOUT;
     }
 }
 
@@ -253,6 +256,8 @@ static int run_guard(struct command_run *run, const void *data)
     log_open(NAME);
     if (options->on_loss == ON_LOSS_RESET && trigger_fd < 0)
         log_warning("/proc/sysrq-trigger cannot be opened (%s): reboot(2) will be used", strerror(errno));
+    /* The first line brings in the library that it needs: not only when there may be no disk to read that from. */
+    log_info("looks at the guarded devices every %llu ms", (unsigned long long)options->interval_ms);
     (void)mlockall(MCL_CURRENT | MCL_FUTURE);
     for (;;) {
         struct guard_round round = { 0 };
