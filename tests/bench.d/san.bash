@@ -140,7 +140,7 @@ san_read_takeover() {
             if (lvm) { say("lvm", since(lvm, start)); say("mount", since(ended, mount)); say("between", since(mount, lvm)); exit }
             for (count = split(layers, words, /, /); count > 0; count--) {
                 split(words[count], word, " ")
-                if (word[1] == "device" || word[1] == "filesystem") rest += word[2]; else { say(word[1], word[2]) }
+                if (word[1] == "device" || word[1] == "filesystem") rest += word[2]; else { say(tolower(word[1]), word[2]) }
                 known += word[2]
             }
             say("mount", rest); say("between", since(ended, start) - known)
