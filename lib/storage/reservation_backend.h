@@ -80,6 +80,10 @@ bool reservation_path_failed(int error);
 /* Whether the kernel would give commands to a SCSI disk, and its sequence number. */
 bool reservation_read_path(dev_t number, uint64_t *ret_sequence);
 
+/* The disk or map that reservations on a block device are made on (of a partition, of a logical volume on one disk). From /sys alone. 0, -ENOTUNIQ where that is
+ * not one, or -errno. */
+int reservation_find_disk(dev_t number, dev_t *ret);
+
 /* The device number that a file holds ("8:16"). 0, -EBADMSG or -errno. */
 int reservation_read_number(const char *path, dev_t *ret);
 

@@ -66,8 +66,10 @@ int reservation_mark_read(dev_t number, struct reservation_mark *ret)
     const struct dirent *entry;
     unsigned int slaves = 0;
     char folder[80];
-    int r = 0;
+    int r = reservation_find_disk(number, &number);
 
+    if (r < 0)
+        return r;
     (void)text_format(folder, sizeof(folder), "/sys/dev/block/%u:%u/slaves", major(number), minor(number));
     directory = opendir(folder);
     if (!directory && errno != ENOENT)

@@ -24,7 +24,7 @@ struct reservation_mark {
 /* Adds one path to a mark. Pure. */
 void reservation_mark_add(struct reservation_mark *mark, uint64_t sequence);
 
-/* The mark of a block device now: of a map's paths, or of the disk itself. From /sys alone. Returns 0 or -errno. */
+/* The mark of a block device now: of the paths of the map that it is or stands on, or of its disk. From /sys alone. Returns 0 or -errno. */
 int reservation_mark_read(dev_t number, struct reservation_mark *ret);
 
 /* True where all these paths were seen registered with the key at that generation of the disk (its worldwide name). */

@@ -148,6 +148,19 @@ static int collect_disks(dev_t number, unsigned int depth, struct disk_list *lis
     }
 }
 
+int reservation_find_disk(dev_t number, dev_t *ret)
+{
+    struct disk_list list = { .count = 0 };
+    int r = collect_disks(number, 0, &list);
+
+    if (r < 0)
+        return r;
+    if (list.count != 1)
+        return -ENOTUNIQ;
+    *ret = list.numbers[0];
+    return 0;
+}
+
 /* The number of a block device, by any of its names. */
 static int find_number(const char *spec, struct deadline deadline, dev_t *ret, struct text_buffer *why)
 {
