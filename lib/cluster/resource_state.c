@@ -154,20 +154,27 @@ int failure_count_parse(const char *bytes, size_t length, const char *name, int6
     return r;
 }
 
+/* Takes one number of a version and the point behind it; -1 where there is none. */
+static int next_version_part(const char **p)
+{
+    int number = **p >= '0' && **p <= '9' ? 0 : -1;
+
+    for (; **p >= '0' && **p <= '9' && number < 100000; (*p)++)
+        number = number * 10 + (**p - '0');
+    if (**p == '.')
+        (*p)++;
+    return number;
+}
+
 bool pacemaker_counts_twice(const char *version)
 {
-    static const unsigned long fixed[] = { 2, 1, 6 };
-    const char *p = version;
+    static const int fixed[] = { 2, 1, 6 };
 
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
-        char *end;
-        unsigned long number = strtoul(p, &end, 10);
+        int number = next_version_part(&version);
 
-        if (*p < '0' || *p > '9' || number > fixed[i])
-            return false;
-        if (number < fixed[i])
-            return true;
-        p = *end == '.' ? end + 1 : end;
+        if (number != fixed[i])
+            return number >= 0 && number < fixed[i];
     }
     return false;
 }
