@@ -12,6 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct resource_history history = { RESOURCE_UNKNOWN };
     struct resource_exceptions exceptions = { 0 };
+    char version[64];
+    int64_t count;
     int r = resource_history_parse((const char *)data, size, &history);
 
     assert(r == 0 || r == -EBADMSG);
@@ -21,5 +23,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; r == 0 && i < exceptions.count; i++)
         assert(resource_exceptions_have(&exceptions, exceptions.names[i]));
     resource_exceptions_free(&exceptions);
+    r = failure_count_parse((const char *)data, size, "fail-count-app#asyncmon_0", &count);
+    assert(r == 0 || r == -ENOENT || r == -ERANGE);
+    if (pacemaker_version_parse((const char *)data, size, version, sizeof(version)))
+        (void)pacemaker_counts_twice(version);
     return 0;
 }
