@@ -242,10 +242,25 @@ int instance_find(struct cloud *cloud, const struct instance_naming *naming, con
     return r < 0 ? fail_cloud(cloud, r, "list of instances", why) : choose(&list, naming, node, ret, why);
 }
 
+/* Anybody may give any instance any name: a copy of a node's machine bears it, too. The name must lead back to this instance and to no other, or the fencing of
+ * one would be taken for that of the other. */
+static int check_only_bearer(struct cloud *cloud, const struct instance_naming *naming, const char *id, const char *node,
+                             struct deadline deadline, struct text_buffer *why)
+{
+    struct cloud_instance bearer;
+    int r = instance_find(cloud, naming, node, deadline, &bearer, why);
+
+    if (r < 0 || text_equal(bearer.id, id))
+        return r;
+    text_buffer_printf(why, "'%s' is the name of instance %s, too: set hosts=\"%s=INSTANCE\"", node, bearer.id, node);
+    return -EEXIST;
+}
+
 int instance_find_node(struct cloud *cloud, const struct instance_naming *naming, const char *id, struct deadline deadline,
                        char *ret_node, size_t size, struct text_buffer *why)
 {
     struct cloud_instance instance;
+    char node[NODE_NAME_MAX + 1];
     const char *name;
     int r;
 
@@ -259,9 +274,10 @@ int instance_find_node(struct cloud *cloud, const struct instance_naming *naming
     if (r < 0)
         return r;
     name = naming->tag ? instance.tag : instance.name;
-    if (text_empty(name) || text_copy(ret_node, size, name) < 0) {
+    if (text_empty(name) || text_copy(node, sizeof(node), name) < 0) {
         text_buffer_printf(why, "instance %s has no %s that says which node it is: set hosts=\"NODE=%s\"", id, naming->tag ? "such tag" : "name", id);
         return -ENOENT;
     }
-    return 0;
+    r = check_only_bearer(cloud, naming, id, node, deadline, why);
+    return r < 0 ? r : text_copy(ret_node, size, node) < 0 ? -ENAMETOOLONG : 0;
 }

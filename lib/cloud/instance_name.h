@@ -37,9 +37,9 @@ bool instance_id_form(const char *text);
 int instance_find(struct cloud *cloud, const struct instance_naming *naming, const char *node, struct deadline deadline,
                   struct cloud_instance *ret, struct text_buffer *why);
 
-/* The node of an instance: by the list, else by tag or name of the instance. Returns 0; -ENOENT: no name (a list that does not have the
- * instance, an instance without the tag, an instance that the cloud does not know); -errno. ret may be filled in with the description where it was
- * needed; ret->id[0] is '\0' where it was not. */
+/* The node of an instance: by the list, else by tag or name of the instance, which no other instance may bear (one that was terminated does not count).
+ * Returns 0; -ENOENT: no name (a list that does not have the instance, an instance without the tag, an instance that the cloud does not know); -EEXIST: another
+ * instance bears it as well; -errno. why gets one line. */
 int instance_find_node(struct cloud *cloud, const struct instance_naming *naming, const char *id, struct deadline deadline,
                        char *ret_node, size_t size, struct text_buffer *why);
 

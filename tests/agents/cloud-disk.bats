@@ -163,6 +163,25 @@ held_by_peer() {
   assert_equal "$(attached_to)" "$own"
 }
 
+# A copy of the fenced node's machine: its name proves nothing about it.
+copy_of_node() {
+  cloud_node "$1"
+  cloudsim_instance "$1" n2
+  cloud_disk_here "\"attached\":\"$INSTANCE\",\"age\":3600"
+  fenced 60
+  disk start
+  assert_code 1
+  assert_reason "several instances are called 'n2'"
+  assert_equal "$(attached_to)" "$INSTANCE"
+  disk start "hosts=n1=$own n2=$peer"
+  assert_code 1
+  assert_reason "hosts names no node for instance $INSTANCE"
+  assert_equal "$(attached_to)" "$INSTANCE"
+}
+
+@test "aws: another instance of the fenced node's name keeps the disk" { copy_of_node aws; }
+@test "huawei: another instance of the fenced node's name keeps the disk" { copy_of_node huawei; }
+
 @test "the cluster's own record: fenced since, or not" {
   cloud_node aws
   cloud_disk_here "\"attached\":\"$peer\",\"age\":3600"
