@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/number.h"
+#include "cloud/digest.h"
 
 /* The lock is held for a read and a write: whoever does not get it in this time goes without. */
 #define LOCK_MS 500
@@ -57,31 +58,44 @@ static void write_slot(int fd, enum slot slot, uint64_t moment_ms)
     (void)!pwrite(fd, text, (size_t)length, (off_t)slot * SLOT_BYTES);
 }
 
+/* One try with the lock held. 0: the token is taken; -EAGAIN: *ret_wait_ms more to wait; -EBUSY: so long, since the cloud has said "too many". Nothing is taken ahead:
+ * two hundred monitors that wait must not have spent the tokens that a fencing finds when it comes. */
+static int try_take(int fd, const struct token_bucket *bucket, bool urgent, uint64_t *ret_wait_ms)
+{
+    uint64_t now = deadline_now_ms(), full_at = read_slot(fd, SLOT_FULL, now);
+    uint64_t pause = urgent ? 0 : read_slot(fd, SLOT_PAUSE, now) - now;
+    uint64_t wait = token_bucket_wait(bucket, urgent, now, &full_at);
+
+    if (wait == 0 && pause == 0) {
+        write_slot(fd, SLOT_FULL, full_at);
+        return 0;
+    }
+    *ret_wait_ms = wait > pause ? wait : pause;
+    return wait > pause ? -EAGAIN : -EBUSY;
+}
+
 int token_bucket_take(const struct token_bucket *bucket, bool urgent, struct deadline deadline, uint64_t *ret_waited_ms)
 {
-    _cleanup_close_ int fd = file_lock(bucket->path, deadline_within(deadline, LOCK_MS));
-    uint64_t now = deadline_now_ms(), full_at, wait, pause;
+    uint64_t begin = deadline_now_ms();
+    bool waited = false;
 
-    if (ret_waited_ms)
-        *ret_waited_ms = 0;
-    if (fd < 0)
-        return 0;
-    full_at = read_slot(fd, SLOT_FULL, now);
-    pause = urgent ? 0 : read_slot(fd, SLOT_PAUSE, now) - now;
-    wait = token_bucket_wait(bucket, urgent, now, &full_at);
-    if (wait > 0 && wait >= deadline_left_ms(deadline))
-        return -EAGAIN;
-    if (pause > 0 && pause >= deadline_left_ms(deadline))
-        return -EBUSY;
-    if (wait < pause)
-        wait = pause;
-    write_slot(fd, SLOT_FULL, full_at);
-    (void)close(TAKE_FD(fd));
-    if (wait > 0)
-        (void)deadline_sleep(deadline, wait);
-    if (ret_waited_ms)
-        *ret_waited_ms = wait;
-    return 0;
+    for (;;) {
+        _cleanup_close_ int fd = file_lock(bucket->path, deadline_within(deadline, LOCK_MS));
+        uint64_t wait = 0, jitter, left;
+        int r = fd >= 0 ? try_take(fd, bucket, urgent, &wait) : 0;
+
+        if (ret_waited_ms)
+            *ret_waited_ms = waited ? deadline_now_ms() - begin : 0;
+        left = deadline_left_ms(deadline);
+        if (r == 0 || wait >= left)
+            return r;
+        if (fd >= 0)
+            (void)close(TAKE_FD(fd));
+        /* Not all of those that wait at the same moment. */
+        jitter = digest_random((uint32_t)(wait / 4 + 20));
+        (void)deadline_sleep(deadline, wait + (jitter < left - wait ? jitter : 0));
+        waited = true;
+    }
 }
 
 void token_bucket_pause(const struct token_bucket *bucket, uint64_t ms)

@@ -19,7 +19,8 @@ struct token_bucket {
     unsigned int burst; /* of these, calls that may come at once: less than rate; a quarter of them is kept for urgent ones */
 };
 
-/* Takes a token, waiting for it. Returns 0, or -EAGAIN at once when there would be none by the deadline (nothing is taken then); -EBUSY: only since the cloud
+/* Takes a token, waiting for it: whoever waits holds none, so that an urgent call stands behind none of those. Returns 0, or -EAGAIN as soon as it is known that there
+ * would be none by the deadline (nothing is taken then); -EBUSY: only since the cloud
  * has said "too many" (token_bucket_pause). A bucket that cannot be locked or written does not stop anybody: 0. *ret_waited_ms (may be NULL) gets the wait. */
 int token_bucket_take(const struct token_bucket *bucket, bool urgent, struct deadline deadline, uint64_t *ret_waited_ms);
 

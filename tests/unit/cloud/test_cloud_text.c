@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "unit.h"
 
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/file.h"
 #include "cloud/cloud_provider.h"
@@ -460,6 +462,34 @@ static void test_bucket_minute(void **state)
     }
 }
 
+/* Those that wait have taken nothing: a fencing does not stand behind them. */
+static void test_bucket_waiters(void **state)
+{
+    _cleanup_free_ char *path = text_printf("%s/bucket", folder);
+    const struct token_bucket bucket = { .path = path, .rate = 60, .burst = 8 };
+    uint64_t waited = 0;
+    pid_t waiters[12];
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(token_bucket_take(&bucket, false, deadline_in(100), NULL), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(waiters); i++) {
+        waiters[i] = fork();
+        assert_true(waiters[i] >= 0);
+        if (waiters[i] == 0) {
+            (void)token_bucket_take(&bucket, false, deadline_in(30000), NULL);
+            _exit(0);
+        }
+    }
+    (void)deadline_sleep(deadline_in(60000), 600); /* by now each of them waits */
+    assert_int_equal(token_bucket_take(&bucket, true, deadline_in(20000), &waited), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(waiters); i++) {
+        assert_int_equal(kill(waiters[i], SIGKILL), 0);
+        assert_int_equal(waitpid(waiters[i], NULL, 0), waiters[i]);
+    }
+    assert_true(waited < 2000);
+}
+
 static void test_bucket_file(void **state)
 {
     _cleanup_free_ char *path = text_printf("%s/bucket", folder);
@@ -500,6 +530,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_credentials_kept, make_folder, remove_folder),
         cmocka_unit_test(test_bucket_arithmetic),
         cmocka_unit_test(test_bucket_minute),
+        cmocka_unit_test_setup_teardown(test_bucket_waiters, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_bucket_file, make_folder, remove_folder),
     };
 
