@@ -639,7 +639,8 @@ static int find_own_interface(struct cloud *cloud, const struct cloud_address_sp
         r = find_list(cloud, &document, "NetworkInterfaceSets/NetworkInterfaceSet", &item);
     if (r < 0)
         return r;
-    while (item && !spec->interface && strcmp(document_text(item, "Type"), "Primary") != 0)
+    while (item && (spec->interface ? strcmp(document_text(item, "NetworkInterfaceId"), spec->interface) != 0
+                                    : strcmp(document_text(item, "Type"), "Primary") != 0))
         item = item->next;
     if (!item)
         return cloud_fail(cloud, CLOUD_NOT_FOUND, "no network interface %s of instance %s", spec->interface ? spec->interface : "(primary)", self);
@@ -738,8 +739,10 @@ static int find_instance_of(struct cloud *cloud, const char *interface, struct d
     r = send_action(cloud, "ecs", "DescribeNetworkInterfaces", &parameters, false, deadline, &document);
     if (r == 0)
         r = find_list(cloud, &document, "NetworkInterfaceSets/NetworkInterfaceSet", &item);
-    if (r == 0 && document_copy(item, "InstanceId", instance, size) < 0)
-        r = cloud_malformed(cloud, "a network interface");
+    if (r == 0)
+        r = cloud_pick(cloud, item, "NetworkInterfaceId", interface, &item);
+    if (r == 0 && (!item || document_copy(item, "InstanceId", instance, size) < 0))
+        r = cloud_malformed(cloud, "the network interface that was asked for");
     return r;
 }
 
@@ -756,6 +759,8 @@ static int elastic_get(struct cloud *cloud, const char *address, struct deadline
     r = send_action(cloud, "vpc", "DescribeEipAddresses", &parameters, false, deadline, &document);
     if (r == 0)
         r = find_list(cloud, &document, "EipAddresses/EipAddress", &item);
+    if (r == 0)
+        r = cloud_pick(cloud, item, strncmp(address, "eip-", 4) == 0 ? "AllocationId" : "IpAddress", address, &item);
     if (r < 0)
         return r;
     if (!item)
@@ -841,6 +846,8 @@ static int havip_get(struct cloud *cloud, const char *address, const char *self,
     r = send_action(cloud, "vpc", "DescribeHaVips", &parameters, false, deadline, &document);
     if (r == 0)
         r = find_list(cloud, &document, "HaVips/HaVip", &item);
+    if (r == 0)
+        r = cloud_pick(cloud, item, strncmp(address, "havip-", 6) == 0 ? "HaVipId" : "IpAddress", address, &item);
     if (r < 0)
         return r;
     if (!item)

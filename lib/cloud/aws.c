@@ -168,6 +168,17 @@ static int send_action(struct cloud *cloud, const char *service, const char *act
     return r;
 }
 
+/* The first of a set, which must be in the answer, if empty: an answer without it does not say "there is none". */
+static int find_set(struct cloud *cloud, const struct document *document, const char *name, const struct document_node **ret)
+{
+    const struct document_node *set = document_find(document->root, name);
+
+    if (!set)
+        return cloud_malformed(cloud, name);
+    *ret = set->child;
+    return 0;
+}
+
 /* A change of which only the success counts. */
 static int send_change(struct cloud *cloud, const char *service, const char *action, struct parameters *parameters,
                        struct deadline deadline)
@@ -712,15 +723,14 @@ static int secondary_get(struct cloud *cloud, const struct cloud_address_spec *s
                          struct deadline deadline, struct cloud_address *ret)
 {
     _cleanup_document_ struct document document = { 0 };
-    const struct document_node *item;
+    const struct document_node *item = NULL;
     int r = describe_interfaces(cloud, strchr(spec->address, ':') ? "ipv6-addresses.ipv6-address" : "addresses.private-ip-address",
                                 spec->address, own->vpc, deadline, &document);
 
-    if (r < 0)
+    if (r == 0)
+        r = find_set(cloud, &document, "networkInterfaceSet", &item);
+    if (r < 0 || !item)
         return r;
-    item = document_first(document.root, "networkInterfaceSet");
-    if (!item)
-        return 0;
     if (document_copy(item, "networkInterfaceId", ret->interface, sizeof(ret->interface)) < 0 || !ret->interface[0] ||
         document_copy(item, "attachment/instanceId", ret->instance, sizeof(ret->instance)) < 0)
         return cloud_malformed(cloud, "a network interface");
@@ -838,22 +848,23 @@ static int describe_tables(struct cloud *cloud, const char *tables, struct deadl
     return send_action(cloud, "ec2", "DescribeRouteTables", &parameters, false, deadline, document);
 }
 
-static const struct document_node *find_route(const struct document_node *root, const char *table, size_t table_length,
-                                              const char *destination)
+/* The route in that table, or NULL where the table, which must be in the answer, has none. */
+static int find_route(struct cloud *cloud, const struct document *document, const char *table, const char *destination,
+                      const struct document_node **ret)
 {
-    const struct document_node *item = document_first(root, "routeTableSet"), *route;
+    const struct document_node *item = NULL, *route;
+    int r = cloud_pick(cloud, document_first(document->root, "routeTableSet"), "routeTableId", table, &item);
 
-    for (; item; item = item->next) {
-        const char *id = document_text(item, "routeTableId");
-
-        if (strlen(id) != table_length || memcmp(id, table, table_length) != 0)
-            continue;
-        for (route = document_first(item, "routeSet"); route; route = route->next)
-            if (strcmp(document_text(route, "destinationCidrBlock"), destination) == 0 ||
-                strcmp(document_text(route, "destinationIpv6CidrBlock"), destination) == 0)
-                return route;
-    }
-    return NULL;
+    if (r < 0)
+        return r;
+    if (!document_find(item, "routeSet"))
+        return cloud_malformed(cloud, "the route table that was asked for");
+    route = document_first(item, "routeSet");
+    while (route && strcmp(document_text(route, "destinationCidrBlock"), destination) != 0 &&
+           strcmp(document_text(route, "destinationIpv6CidrBlock"), destination) != 0)
+        route = route->next;
+    *ret = route;
+    return 0;
 }
 
 static int route_get(struct cloud *cloud, const struct cloud_address_spec *spec, const char *self,
@@ -866,9 +877,16 @@ static int route_get(struct cloud *cloud, const struct cloud_address_spec *spec,
     int r = describe_tables(cloud, spec->tables, deadline, &document);
 
     while (r == 0 && text_next_word(&cursor, " ,\t", &word, &length)) {
-        const struct document_node *route = find_route(document.root, word, length, spec->address);
-        struct cloud_address one = { .assigned = route != NULL };
+        _cleanup_free_ char *table = strndup(word, length);
+        const struct document_node *route = NULL;
+        struct cloud_address one = { 0 };
 
+        if (!table)
+            return cloud_fail(cloud, CLOUD_NO_MEMORY, "no memory");
+        r = find_route(cloud, &document, table, spec->address, &route);
+        if (r < 0)
+            return r;
+        one.assigned = route != NULL;
         if (document_copy(route, "instanceId", one.instance, sizeof(one.instance)) < 0 ||
             document_copy(route, "networkInterfaceId", one.interface, sizeof(one.interface)) < 0)
             return cloud_malformed(cloud, "a route");
@@ -900,11 +918,14 @@ static int change_routes(struct cloud *cloud, const struct cloud_address_spec *s
     int r = describe_tables(cloud, spec->tables, deadline, &document);
 
     while (r == 0 && text_next_word(&cursor, " ,\t", &word, &length)) {
-        const struct document_node *route = find_route(document.root, word, length, spec->address);
         _cleanup_free_ char *table = strndup(word, length);
+        const struct document_node *route = NULL;
 
         if (!table)
             return cloud_fail(cloud, CLOUD_NO_MEMORY, "no memory");
+        r = find_route(cloud, &document, table, spec->address, &route);
+        if (r < 0)
+            return r;
         if (own && strcmp(document_text(route, "networkInterfaceId"), own->id) != 0)
             r = send_route(cloud, route ? "ReplaceRoute" : "CreateRoute", table, spec->address, own->id, deadline);
         else if (!own && route && strcmp(document_text(route, "instanceId"), self) == 0)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cloud/cloud.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "cloud/cloud_provider.h"
 #include "cloud/http_client.h"
 
@@ -592,19 +594,38 @@ static bool is_address_text(const char *text)
            strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.:/-_") == strlen(text);
 }
 
-static int check_spec(struct cloud *cloud, const struct cloud_address_spec *spec, const char *self)
+/* The one way in which the clouds write an address or a route's destination: "2001:DB8:0::1" is "2001:db8::1", and the route 192.0.2.7 is 192.0.2.7/32. Compared as
+ * the user wrote it, an address that is here would be called absent. What is no address (an id) stays as it is. */
+static int canonize_address(const char *text, bool destination, char *buffer, size_t size)
+{
+    unsigned char binary[sizeof(struct in6_addr)];
+    const char *slash = strchr(text, '/');
+    char plain[CLOUD_ID_SIZE], canonical[INET6_ADDRSTRLEN];
+    int family = strchr(text, ':') ? AF_INET6 : AF_INET, bits = family == AF_INET6 ? 128 : 32;
+    int64_t prefix = bits;
+
+    (void)text_format(plain, sizeof(plain), "%.*s", (int)(slash ? slash - text : (ptrdiff_t)strlen(text)), text);
+    if (inet_pton(family, plain, binary) != 1)
+        return text_copy(buffer, size, text);
+    if (slash && (!destination || number_parse(slash + 1, 0, bits, &prefix) < 0))
+        return -EINVAL;
+    for (int bit = (int)prefix; destination && bit < bits; bit++)
+        binary[bit / 8] &= (unsigned char)~(0x80 >> bit % 8);
+    (void)inet_ntop(family, binary, canonical, sizeof(canonical));
+    return destination ? text_format(buffer, size, "%s/%d", canonical, (int)prefix) : text_copy(buffer, size, canonical);
+}
+
+/* A spec whose addresses are written as the clouds write them. */
+struct canonical_spec {
+    struct cloud_address_spec spec;
+    char address[CLOUD_ID_SIZE], private_address[CLOUD_ID_SIZE];
+};
+
+static int check_tables(struct cloud *cloud, const struct cloud_address_spec *spec)
 {
     const char *cursor = spec->tables ? spec->tables : "", *word;
     size_t length;
 
-    if (!is_address_text(spec->address))
-        return cloud_fail(cloud, CLOUD_INVALID, "address '%.60s' is malformed", spec->address ? spec->address : "");
-    if (spec->interface && !cloud_id_valid(spec->interface))
-        return invalid_id(cloud, "interface", spec->interface);
-    if (spec->private_address && !is_address_text(spec->private_address))
-        return cloud_fail(cloud, CLOUD_INVALID, "private address '%.60s' is malformed", spec->private_address);
-    if (self && !cloud_id_valid(self))
-        return invalid_id(cloud, "instance", self);
     if (spec->kind == CLOUD_ADDRESS_ROUTE && text_count_words(cursor, " ,\t") == 0)
         return cloud_fail(cloud, CLOUD_INVALID, "a route needs its route tables");
     while (text_next_word(&cursor, " ,\t", &word, &length)) {
@@ -616,14 +637,35 @@ static int check_spec(struct cloud *cloud, const struct cloud_address_spec *spec
     return 0;
 }
 
+static int check_spec(struct cloud *cloud, const struct cloud_address_spec *spec, const char *self, struct canonical_spec *ret)
+{
+    ret->spec = *spec;
+    if (!is_address_text(spec->address) ||
+        canonize_address(spec->address, spec->kind == CLOUD_ADDRESS_ROUTE, ret->address, sizeof(ret->address)) < 0)
+        return cloud_fail(cloud, CLOUD_INVALID, "address '%.60s' is malformed", spec->address ? spec->address : "");
+    ret->spec.address = ret->address;
+    if (spec->interface && !cloud_id_valid(spec->interface))
+        return invalid_id(cloud, "interface", spec->interface);
+    if (spec->private_address) {
+        if (!is_address_text(spec->private_address) ||
+            canonize_address(spec->private_address, false, ret->private_address, sizeof(ret->private_address)) < 0)
+            return cloud_fail(cloud, CLOUD_INVALID, "private address '%.60s' is malformed", spec->private_address);
+        ret->spec.private_address = ret->private_address;
+    }
+    if (self && !cloud_id_valid(self))
+        return invalid_id(cloud, "instance", self);
+    return check_tables(cloud, spec);
+}
+
 int cloud_address_get(struct cloud *cloud, const struct cloud_address_spec *spec, const char *self,
                       struct deadline deadline, struct cloud_address *ret)
 {
     struct cloud_address address = { 0 };
-    int r = check_spec(cloud, spec, self);
+    struct canonical_spec canonical;
+    int r = check_spec(cloud, spec, self, &canonical);
 
     if (r == 0)
-        r = cloud->provider->address_get(cloud, spec, self, deadline, &address);
+        r = cloud->provider->address_get(cloud, &canonical.spec, self, deadline, &address);
     if (r == 0)
         *ret = address;
     return r;
@@ -632,28 +674,31 @@ int cloud_address_get(struct cloud *cloud, const struct cloud_address_spec *spec
 int cloud_address_assign(struct cloud *cloud, const struct cloud_address_spec *spec, const char *self,
                          struct deadline deadline)
 {
-    int r = check_spec(cloud, spec, self);
+    struct canonical_spec canonical;
+    int r = check_spec(cloud, spec, self, &canonical);
 
-    return r < 0 ? r : cloud->provider->address_assign(cloud, spec, self, deadline);
+    return r < 0 ? r : cloud->provider->address_assign(cloud, &canonical.spec, self, deadline);
 }
 
 int cloud_address_release(struct cloud *cloud, const struct cloud_address_spec *spec, const char *self,
                           struct deadline deadline)
 {
-    int r = check_spec(cloud, spec, self);
+    struct canonical_spec canonical;
+    int r = check_spec(cloud, spec, self, &canonical);
 
-    return r < 0 ? r : cloud->provider->address_release(cloud, spec, self, deadline);
+    return r < 0 ? r : cloud->provider->address_release(cloud, &canonical.spec, self, deadline);
 }
 
 int cloud_address_in_metadata(struct cloud *cloud, const struct cloud_address_spec *spec, struct deadline deadline)
 {
-    int r = check_spec(cloud, spec, NULL);
+    struct canonical_spec canonical;
+    int r = check_spec(cloud, spec, NULL, &canonical);
 
     if (r < 0)
         return r;
     if (!cloud->provider->address_in_metadata)
         return unsupported(cloud, "such addresses in its metadata service");
-    return cloud->provider->address_in_metadata(cloud, spec, deadline);
+    return cloud->provider->address_in_metadata(cloud, &canonical.spec, deadline);
 }
 
 /* ---- balancers -------------------------------------------------------------------------------------------------- */

@@ -86,6 +86,20 @@ int cloud_malformed(struct cloud *cloud, const char *what)
     return cloud_fail(cloud, CLOUD_MALFORMED, "the cloud's answer lacks %s, or it is malformed", what);
 }
 
+int cloud_pick(struct cloud *cloud, const struct document_node *items, const char *path, const char *value,
+               const struct document_node **ret)
+{
+    *ret = NULL;
+    for (; items; items = items->next) {
+        if (strcmp(document_text(items, path), value) != 0)
+            continue;
+        if (*ret)
+            return cloud_fail(cloud, CLOUD_INVALID, "several things of this region have %s %.60s: name the right one by its id", path, value);
+        *ret = items;
+    }
+    return 0;
+}
+
 int cloud_pause(struct cloud *cloud, struct deadline deadline, uint64_t *pause_ms, const char *what)
 {
     *pause_ms = *pause_ms == 0 ? 300 : *pause_ms < 2000 ? *pause_ms * 3 / 2 : 3000;

@@ -104,6 +104,11 @@ void cloud_merge_route(const struct cloud_address *one, const char *self, bool f
 /* Appends an item, at most 10,000. 0, or -errno with the failure. */
 int cloud_list_add(struct cloud *cloud, struct cloud_instance_list *list, const struct cloud_instance *item);
 
+/* The item among these siblings whose member `path` is the value: a filter that a server ignores, or that fits things of several networks, must not make another's
+ * thing ours. *ret is NULL where there is none. 0, or CLOUD_INVALID where several have it. */
+int cloud_pick(struct cloud *cloud, const struct document_node *items, const char *path, const char *value,
+               const struct document_node **ret);
+
 /* ---- metadata --------------------------------------------------------------------------------------------------- */
 
 /* Reads path ("/latest/...") of the metadata service into fresh memory that the caller frees with file_wipe_secret. token_header (may be NULL) is sent

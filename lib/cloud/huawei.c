@@ -329,7 +329,13 @@ static int need_project(struct cloud *cloud, struct deadline deadline)
 
 /* ---- instances -------------------------------------------------------------------------------------------------- */
 
-/* Off is SHUTOFF with no task under way, and a hypervisor that does not say that it runs (power_state 1). */
+/* What the hypervisor says where the machine's memory lives on (nova/compute/power_state.py): running, paused, suspended. It goes on from there. */
+static bool keeps_memory(const char *power)
+{
+    return strcmp(power, "1") == 0 || strcmp(power, "3") == 0 || strcmp(power, "7") == 0;
+}
+
+/* Off is SHUTOFF with no task under way, and a hypervisor that does not contradict. */
 static enum cloud_power parse_power(const struct document_node *server)
 {
     const char *status = document_text(server, "status"), *task = document_text(server, "OS-EXT-STS:task_state");
@@ -342,7 +348,7 @@ static enum cloud_power parse_power(const struct document_node *server)
     if (strcmp(status, "ACTIVE") == 0 || strcmp(status, "REBOOT") == 0 || strcmp(status, "HARD_REBOOT") == 0)
         return CLOUD_POWER_RUNNING;
     if (strcmp(status, "SHUTOFF") == 0)
-        return *task || strcmp(power, "1") == 0 ? CLOUD_POWER_UNKNOWN : CLOUD_POWER_STOPPED;
+        return *task || keeps_memory(power) ? CLOUD_POWER_UNKNOWN : CLOUD_POWER_STOPPED;
     return strcmp(status, "DELETED") == 0 ? CLOUD_POWER_TERMINATED : CLOUD_POWER_UNKNOWN;
 }
 
@@ -431,7 +437,7 @@ static int huawei_instance_list(struct cloud *cloud, const struct cloud_instance
         _cleanup_document_ struct document document = { 0 };
         const struct rest rest = { .service = "ecs", .what = "list servers", .method = "GET", .parameters = &parameters };
         const struct document_node *item = NULL;
-        uint64_t before = seen;
+        uint64_t before = seen, told;
         int r;
 
         parameters_add(&parameters, "limit", "100");
@@ -447,9 +453,13 @@ static int huawei_instance_list(struct cloud *cloud, const struct cloud_instance
             r = add_server(cloud, filter, item, ret);
         if (r < 0)
             return r;
-        total = document_number(document.root, "count", UINT64_MAX);
-        if (total == UINT64_MAX || (seen < total && seen == before))
+        told = document_number(document.root, "count", UINT64_MAX);
+        if (told == UINT64_MAX || (seen < told && seen == before))
             return cloud_malformed(cloud, "a page of the list of servers");
+        /* One that went meanwhile moves the pages and hides another. */
+        if (before > 0 && told != total)
+            return cloud_fail(cloud, CLOUD_TRANSIENT, "the list of servers changed while it was read: try again");
+        total = told;
     }
     return 0;
 }
@@ -529,7 +539,8 @@ static void name_device(const struct document_node *volume, struct cloud_disk *d
 {
     char wwn[64];
 
-    (void)text_format(disk->serial, sizeof(disk->serial), "%.20s", disk->id);
+    if (strlen(disk->id) < sizeof(disk->serial))
+        (void)text_copy(disk->serial, sizeof(disk->serial), disk->id);
     (void)text_format(disk->links[0], sizeof(disk->links[0]), "virtio-%.20s", disk->id);
     (void)text_format(disk->links[1], sizeof(disk->links[1]), "scsi-0QEMU_QEMU_HARDDISK_%.36s", disk->id);
     document_words(volume, "wwn", wwn, sizeof(wwn));
@@ -659,22 +670,42 @@ static bool port_has(const struct port *port, const char *address)
     return false;
 }
 
-/* The port by its id, by its fixed address, or the primary one of a server. -ENOENT with the failure where there is none. */
-static int find_port(struct cloud *cloud, const char *name, const char *value, struct deadline deadline, struct port *ret)
+static bool is_port(const struct port *port, const char *name, const char *value, const char *subnet)
+{
+    if (strcmp(name, "id") == 0)
+        return strcmp(port->id, value) == 0;
+    return strcmp(port->address, value) == 0 && (!subnet || strcmp(port->subnet, subnet) == 0);
+}
+
+/* The port by its id, or by its fixed address in that subnet (NULL: the only port of the project that has it): each VPC has a 192.168.0.0 of its own.
+ * -ENOENT with the failure where there is none. */
+static int find_port(struct cloud *cloud, const char *name, const char *value, const char *subnet, struct deadline deadline,
+                     struct port *ret)
 {
     _cleanup_parameters_ struct parameters parameters = { 0 };
     _cleanup_document_ struct document document = { 0 };
     const struct rest rest = { .service = "vpc", .what = "list ports", .method = "GET", .parameters = &parameters };
     const struct document_node *item = NULL;
+    unsigned int found = 0;
     int r;
 
     parameters_add(&parameters, name, "%s%s", strcmp(name, "fixed_ips") == 0 ? "ip_address=" : "", value);
     r = send_rest(cloud, &rest, deadline, &document, "v1 ports");
     if (r == 0)
         r = find_list(cloud, &document, "ports", &item);
+    for (; r == 0 && item; item = item->next) {
+        struct port port;
+
+        r = parse_port(cloud, item, &port);
+        if (r < 0 || !is_port(&port, name, value, subnet))
+            continue;
+        if (found++ > 0)
+            return cloud_fail(cloud, CLOUD_INVALID, "several ports of this project have the address %s: name the right one by its id", value);
+        *ret = port;
+    }
     if (r < 0)
         return r;
-    return item ? parse_port(cloud, item, ret) : cloud_fail(cloud, CLOUD_NOT_FOUND, "no port with %s %s", name, value);
+    return found == 1 ? 0 : cloud_fail(cloud, CLOUD_NOT_FOUND, "no port with %s %s", name, value);
 }
 
 static int find_own_port(struct cloud *cloud, const struct cloud_address_spec *spec, const char *self, struct deadline deadline,
@@ -684,7 +715,7 @@ static int find_own_port(struct cloud *cloud, const struct cloud_address_spec *s
     int r;
 
     if (spec->interface) {
-        r = find_port(cloud, "id", spec->interface, deadline, ret);
+        r = find_port(cloud, "id", spec->interface, NULL, deadline, ret);
         return r == 0 && strcmp(ret->device, self) != 0
                    ? cloud_fail(cloud, CLOUD_INVALID, "port %s does not belong to %s", spec->interface, self)
                    : r;
@@ -692,7 +723,7 @@ static int find_own_port(struct cloud *cloud, const struct cloud_address_spec *s
     r = huawei_instance_get(cloud, self, NULL, deadline, &instance);
     if (r == 0 && !instance.interface[0])
         r = cloud_malformed(cloud, "the server's primary port");
-    return r < 0 ? r : find_port(cloud, "id", instance.interface, deadline, ret);
+    return r < 0 ? r : find_port(cloud, "id", instance.interface, NULL, deadline, ret);
 }
 
 static int set_pairs(struct cloud *cloud, const struct port *port, const char *without, const char *with, struct deadline deadline)
@@ -715,10 +746,11 @@ static int set_pairs(struct cloud *cloud, const struct port *port, const char *w
     return send_rest(cloud, &rest, deadline, &document, "v1 ports/%s", port->id);
 }
 
-/* The virtual address's own port. An id has no dot and no colon. */
-static int find_virtual(struct cloud *cloud, const char *address, struct deadline deadline, struct port *ret)
+/* The virtual address's own port, in the subnet of this instance's. An id has no dot and no colon. */
+static int find_virtual(struct cloud *cloud, const char *address, const struct port *own, struct deadline deadline,
+                        struct port *ret)
 {
-    int r = find_port(cloud, strpbrk(address, ".:") ? "fixed_ips" : "id", address, deadline, ret);
+    int r = find_port(cloud, strpbrk(address, ".:") ? "fixed_ips" : "id", address, own->subnet, deadline, ret);
 
     if (r < 0)
         return cloud->failure.error == CLOUD_NOT_FOUND
@@ -732,10 +764,10 @@ static int virtual_get(struct cloud *cloud, const struct cloud_address_spec *spe
                        struct cloud_address *ret)
 {
     struct port virtual = { .id = "" }, own = { .id = "" }, holder = { .id = "" };
-    int r = find_virtual(cloud, spec->address, deadline, &virtual);
+    int r = find_own_port(cloud, spec, self, deadline, &own);
 
     if (r == 0)
-        r = find_own_port(cloud, spec, self, deadline, &own);
+        r = find_virtual(cloud, spec->address, &own, deadline, &virtual);
     if (r < 0)
         return r;
     (void)text_copy(ret->id, sizeof(ret->id), virtual.id);
@@ -746,7 +778,7 @@ static int virtual_get(struct cloud *cloud, const struct cloud_address_spec *spe
         (void)text_copy(ret->instance, sizeof(ret->instance), self);
         (void)text_copy(ret->interface, sizeof(ret->interface), own.id);
     } else if (!ret->associated && virtual.pair_count > 0) {
-        r = find_port(cloud, "fixed_ips", virtual.pairs[0], deadline, &holder);
+        r = find_port(cloud, "fixed_ips", virtual.pairs[0], virtual.subnet, deadline, &holder);
         (void)text_copy(ret->instance, sizeof(ret->instance), r == 0 ? holder.device : "");
         (void)text_copy(ret->interface, sizeof(ret->interface), r == 0 ? holder.id : "");
     }
@@ -758,14 +790,14 @@ static int virtual_assign(struct cloud *cloud, const struct cloud_address_spec *
                           struct deadline deadline)
 {
     struct port virtual = { .id = "" }, own = { .id = "" }, holder = { .id = "" };
-    int r = find_virtual(cloud, spec->address, deadline, &virtual);
+    int r = find_own_port(cloud, spec, self, deadline, &own);
 
     if (r == 0)
-        r = find_own_port(cloud, spec, self, deadline, &own);
+        r = find_virtual(cloud, spec->address, &own, deadline, &virtual);
     for (size_t i = 0; r == 0 && exclusive && i < virtual.pair_count; i++) {
         if (strcmp(virtual.pairs[i], own.address) == 0)
             continue;
-        r = find_port(cloud, "fixed_ips", virtual.pairs[i], deadline, &holder);
+        r = find_port(cloud, "fixed_ips", virtual.pairs[i], virtual.subnet, deadline, &holder);
         if (r == 0 && port_has(&holder, virtual.address))
             r = set_pairs(cloud, &holder, virtual.address, NULL, deadline);
     }
@@ -777,10 +809,10 @@ static int virtual_assign(struct cloud *cloud, const struct cloud_address_spec *
 static int virtual_release(struct cloud *cloud, const struct cloud_address_spec *spec, const char *self, struct deadline deadline)
 {
     struct port virtual = { .id = "" }, own = { .id = "" };
-    int r = find_virtual(cloud, spec->address, deadline, &virtual);
+    int r = find_own_port(cloud, spec, self, deadline, &own);
 
     if (r == 0)
-        r = find_own_port(cloud, spec, self, deadline, &own);
+        r = find_virtual(cloud, spec->address, &own, deadline, &virtual);
     return r < 0 || !port_has(&own, virtual.address) ? r : set_pairs(cloud, &own, virtual.address, NULL, deadline);
 }
 
@@ -799,6 +831,8 @@ static int elastic_get(struct cloud *cloud, const char *address, struct deadline
     r = send_rest(cloud, &rest, deadline, &document, "v3 eip/publicips");
     if (r == 0)
         r = find_list(cloud, &document, "publicips", &item);
+    if (r == 0)
+        r = cloud_pick(cloud, item, strpbrk(address, ".:") ? "public_ip_address" : "id", address, &item);
     if (r < 0)
         return r;
     if (!item)
@@ -876,7 +910,7 @@ static int route_entry(struct cloud *cloud, const char *table, const char *desti
         return 0;
     if (document_copy(item, "nexthop", ret->interface, sizeof(ret->interface)) < 0)
         return cloud_malformed(cloud, "a route");
-    r = find_port(cloud, "id", ret->interface, deadline, &port);
+    r = find_port(cloud, "id", ret->interface, NULL, deadline, &port);
     if (r == 0)
         (void)text_copy(ret->instance, sizeof(ret->instance), port.device);
     return r;

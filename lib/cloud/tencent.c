@@ -458,7 +458,8 @@ static int parse_disk(struct cloud *cloud, const struct document_node *disk, str
     ret->size_gib = document_number(disk, "DiskSize", 0);
     ret->multi_attach = document_true(disk, "Shareable");
     ret->encrypted = document_true(disk, "Encrypt");
-    (void)text_format(ret->serial, sizeof(ret->serial), "%.20s", ret->id);
+    if (strlen(ret->id) < sizeof(ret->serial))
+        (void)text_copy(ret->serial, sizeof(ret->serial), ret->id);
     (void)text_format(ret->links[0], sizeof(ret->links[0]), "virtio-%.20s", ret->id);
     r = add_attachment(cloud, document_find(disk, "InstanceId"), state, ret);
     for (item = document_first(disk, "InstanceIdList"); r == 0 && item; item = item->next)
@@ -661,6 +662,8 @@ static int elastic_get(struct cloud *cloud, const char *address, struct deadline
     r = send_action(cloud, "vpc", "DescribeAddresses", &body, false, deadline, &document, &response);
     if (r == 0)
         r = find_list(cloud, response, "AddressSet", &item);
+    if (r == 0)
+        r = cloud_pick(cloud, item, strncmp(address, "eip-", 4) == 0 ? "AddressId" : "AddressIp", address, &item);
     if (r < 0)
         return r;
     if (!item)
@@ -742,6 +745,8 @@ static int havip_get(struct cloud *cloud, const char *address, const char *self,
     r = send_action(cloud, "vpc", "DescribeHaVips", &body, false, deadline, &document, &response);
     if (r == 0)
         r = find_list(cloud, response, "HaVipSet", &item);
+    if (r == 0)
+        r = cloud_pick(cloud, item, strncmp(address, "havip-", 6) == 0 ? "HaVipId" : "Vip", address, &item);
     if (r < 0)
         return r;
     if (!item)

@@ -137,6 +137,40 @@ route() {
   vip monitor @interval=0
   assert_code 7
 }
+
+@test "an address is the same in each way it may be written: none of them is a false stopped" {
+  local table address
+  cloud_node aws
+  table=$(cloudsim route-table "{\"cloud\":\"aws\",\"routes\":[[\"198.51.100.7/32\",\"$own\"],[\"198.51.100.0/28\",\"$own\"],[\"2001:db8:7::7/128\",\"$own\"]]}" | cloudsim_field id)
+  for address in 198.51.100.7/32 198.51.100.7 198.51.100.9/28 2001:db8:7::7/128 2001:DB8:7::7 2001:0db8:0007:0::7/128; do
+    what=("address=$address" mode=route "tables=$table")
+    vip monitor @depth=10
+    assert_code 0
+  done
+  what=(address=198.51.100.7/33 mode=route "tables=$table")
+  vip monitor @depth=10
+  assert_code 1
+  what=(address=198.51.100.7 mode=route "tables=$table")
+  vip stop
+  assert_code 0
+  assert_equal "$(route_target "$table")" ""
+}
+
+@test "an answer that lacks what was asked for is no word of its absence" {
+  local table
+  cloud_node aws
+  table=$(cloudsim route-table "{\"cloud\":\"aws\",\"routes\":[[\"198.51.100.7/32\",\"$own\"]]}" | cloudsim_field id)
+  cloudsim_fault '"kind":"lacks","action":"DescribeRouteTables","count":0'
+  what=(address=198.51.100.7/32 mode=route "tables=$table")
+  vip stop @timeout=8000
+  assert_code 1
+  assert_reason "lacks"
+  cloudsim_fault '"kind":"lacks","action":"DescribeNetworkInterfaces","count":0,"skip":1'
+  what=(address=10.0.0.100 mode=secondary)
+  vip stop @timeout=8000
+  assert_code 1
+}
+
 route_target() {
   cloudsim_get "$cloud" route-table "$1" routes | python3 -c 'import json, sys; print(*[r[2] for r in json.load(sys.stdin) if r[0] == "198.51.100.7/32"])'
 }

@@ -20,6 +20,8 @@ BEFORE = ("error", "unavailable", "throttle", "expired", "denied", "busy", "rese
 AFTER = ("error-after", "unavailable-after", "reset-after", "truncate", "drip", "slow", "kind", "empty", "garbage", "huge", "headers",
          "bomb", "deep", "nul", "twice", "stale")
 KINDS = BEFORE + AFTER
+# By a rule only, not drawn: "lacks" is an answer without its contents.
+RULED = ("lacks",)
 
 
 class Faults:
@@ -30,7 +32,7 @@ class Faults:
         self.rules, self.random, self.rate, self.kinds, self.left, self.done, self.metadata = [], None, 0.0, KINDS, 0, [], True
 
     def add(self, rule):
-        if rule.get("kind", "error") not in KINDS:
+        if rule.get("kind", "error") not in KINDS + RULED:
             raise ValueError("no fault of the kind " + str(rule.get("kind")))
         self.rules.append(dict(rule, seen=0, used=0))
 
@@ -145,6 +147,10 @@ def spoil(rule, reply):
         return Reply(200, BOMB if xml else DEEP_JSON, reply.kind)
     elif kind == "deep":
         return Reply(200, DEEP_XML if xml else DEEP_JSON, reply.kind)
+    elif kind == "lacks":
+        name = re.search(rb"<(\w+Response)", reply.body) if xml else None
+        ident = b"<requestId>0</requestId>" if xml else b'{"Response":{"RequestId":"0"},"RequestId":"0","count":0}'
+        return Reply(200, b"<%s>%s</%s>" % (name[1], ident, name[1]) if name else ident, reply.kind)
     elif kind == "nul":
         half = len(reply.body) // 2
         return Reply(reply.status, reply.body[:half] + b"\0\0" + reply.body[half:], reply.kind)

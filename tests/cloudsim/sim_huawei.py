@@ -177,7 +177,7 @@ class Huawei:
         status = {"error": "ERROR"}.get(view.state, "HARD_REBOOT" if view.rebooting else POWER.get(view.state, view.state.upper()))
         return {
             "id": view.id, "name": view.name, "status": status, "OS-EXT-STS:vm_state": {"ACTIVE": "active", "SHUTOFF": "stopped"}.get(status, status.lower()),
-            "OS-EXT-STS:power_state": 1 if self.world.runs(view) and view.state != "pending" else 4, "OS-EXT-STS:task_state": task,
+            "OS-EXT-STS:power_state": getattr(view, "hypervisor", None) or (1 if self.world.runs(view) and view.state != "pending" else 4), "OS-EXT-STS:task_state": task,
             "OS-EXT-AZ:availability_zone": view.zone, "tenant_id": PROJECT, "metadata": {"vpc_id": "vpc"}, "tags": ["%s=%s" % pair for pair in view.tags.items()],
             "addresses": {"vpc": [{"version": "4", "addr": nic.addresses[0], "OS-EXT-IPS-MAC:mac_addr": nic.mac, "OS-EXT-IPS:port_id": nic.id,
                                    "OS-EXT-IPS:type": "fixed", "primary": True}]},
