@@ -33,6 +33,8 @@
 #define QUORUM_LIMIT_MS 5000
 /* Between two reads that have to agree. */
 #define READ_AGAIN_MS 1000
+/* How late a request to attach that was not answered is thought to have its effect. */
+#define LATE_ATTACH_MS 8000
 /* For one question to Pacemaker, which answers at once or is not there. */
 #define RECORD_LIMIT_MS 5000
 #define GIB (UINT64_C(1) << 30)
@@ -267,6 +269,8 @@ static enum ocf_code check_disk(struct call *call)
 
     if (disk->state == CLOUD_DISK_ERROR || disk->state == CLOUD_DISK_DELETED || disk->state == CLOUD_DISK_CREATING)
         return agent_fail(call->run, OCF_ERR_GENERIC, "disk %s is in state '%s' and can't be used: look at it in the cloud's console", volume, disk->state_text);
+    if (call->config->size_bytes && !disk->size_gib)
+        return agent_fail(call->run, OCF_ERR_GENERIC, "disk %s: the cloud does not tell its size, which has to be compared with size", volume);
     if (call->config->size_bytes && disk->size_gib * GIB != call->config->size_bytes)
         return agent_fail(call->run, OCF_ERR_CONFIGURED, "disk %s has %llu GiB, and size says %llu GiB: is it the right disk? correct volume or size", volume,
                           (unsigned long long)disk->size_gib, (unsigned long long)(call->config->size_bytes / GIB));
@@ -451,8 +455,11 @@ static enum ocf_code attach(struct call *call)
     record_holder(call);
     if (!own_attachment(call) &&
         cloud_disk_attach(call->cloud, volume, call->self.instance, call->config->device_name, call->run->deadline) < 0 &&
-        !cloud_failure(call->cloud)->maybe_done)
-        return fail_cloud(call, "it cannot be attached");
+        !cloud_failure(call->cloud)->maybe_done) {
+        code = fail_cloud(call, "it cannot be attached");
+        (void)write_note(call, DISK_PHASE_DETACHING); /* refused: nothing is under way that a stop would have to wait for */
+        return code;
+    }
     if (cloud_disk_await(call->cloud, volume, call->self.instance, true, call->run->deadline, &call->disk) < 0)
         return fail_cloud(call, "it was not seen attached");
     call->note.confirmed_ms = deadline_now_ms();
@@ -647,11 +654,11 @@ static enum ocf_code monitor_local(struct call *call)
                       call->device.device.path);
 }
 
-/* The cloud's word on a disk that the kernel has: asked twice before it is believed against the kernel's. */
-static enum ocf_code confirm(struct call *call)
+/* The cloud's word on a disk that the kernel has: asked twice before it is believed against the kernel's. looked: call->disk is a word of just now. */
+static enum ocf_code confirm(struct call *call, bool looked)
 {
     const struct cloud_attachment *own;
-    enum ocf_code code = reach_disk(call, false);
+    enum ocf_code code = looked ? OCF_SUCCESS : reach_disk(call, false);
 
     for (int i = 0; code == OCF_SUCCESS && i < 2; i++) {
         own = own_attachment(call);
@@ -678,11 +685,12 @@ static enum ocf_code monitor_cloud(struct call *call)
 {
     uint64_t age_ms = deadline_now_ms() - call->note.confirmed_ms, allowed_ms = call->config->api_age_ms;
     struct cloud_failure failure;
+    bool young = call->note.confirmed_ms && age_ms <= allowed_ms;
 
-    if (call->note.confirmed_ms && age_ms <= allowed_ms / 2)
+    if (young && age_ms <= allowed_ms / 2)
         return OCF_SUCCESS;
     /* A try that may fail: while the last word is young enough, an API that can't be reached fails nothing. */
-    if (call->note.confirmed_ms && age_ms <= allowed_ms) {
+    if (young) {
         int r = cloud_params_open(&call->config->cloud, false, call->run->deadline, &call->cloud, &failure);
 
         if (r == 0 && (cloud_self(call->cloud, call->run->deadline, &call->self) < 0 ||
@@ -696,7 +704,7 @@ static enum ocf_code monitor_cloud(struct call *call)
             return OCF_SUCCESS;
         }
     }
-    return confirm(call);
+    return confirm(call, young);
 }
 
 static enum ocf_code disk_monitor(struct agent_run *run, const void *config)
@@ -754,6 +762,17 @@ static enum ocf_code detach(struct call *call)
     return OCF_SUCCESS;
 }
 
+/* A start that was cut off, or whose request to attach had no answer, may have its effect still to come: a disk that is not here yet is watched for some time. */
+static enum ocf_code await_late_attach(struct call *call)
+{
+    struct deadline until = deadline_within(deadline_share(call->run->deadline, 50), LATE_ATTACH_MS);
+    enum ocf_code code = OCF_SUCCESS;
+
+    while (code == OCF_SUCCESS && !own_attachment(call) && deadline_sleep(until, READ_AGAIN_MS) == 0)
+        code = look(call);
+    return code;
+}
+
 /* The kernel has no such device, and the cloud says twice that there is no such disk. */
 static bool disk_is_deleted(struct call *call)
 {
@@ -780,6 +799,8 @@ static enum ocf_code release(struct call *call, bool here)
         return OCF_SUCCESS;
     }
     code = look(call);
+    if (code == OCF_SUCCESS && call->note.phase == DISK_PHASE_ATTACHING)
+        code = await_late_attach(call);
     return code == OCF_SUCCESS ? detach(call) : code;
 }
 

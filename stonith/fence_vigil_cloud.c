@@ -19,6 +19,8 @@
 #define READ_AGAIN_MS 500
 /* Between two tries of a command that the instance's present state does not allow. */
 #define TRY_AGAIN_MS 1000
+/* For the look at this node's own state: what is left of the command's time belongs to the command. */
+#define OWN_STATE_MS 5000
 /* What an id looks like, for the user. */
 #define ID_FORMS "i-..., ins-..., or a UUID"
 
@@ -164,6 +166,15 @@ static int cloud_power_get(struct fence_run *run, const void *data _unused_, enu
     return 0;
 }
 
+/* Whether the instance is by now where a command that was refused would bring it: it was on its way there already. */
+static bool is_there_already(struct session *session, enum cloud_power_action action, struct deadline deadline)
+{
+    enum power_state wanted = action == CLOUD_POWER_OFF ? POWER_OFF : POWER_ON;
+    struct cloud_instance seen;
+
+    return cloud_instance_get(session->cloud, session->instance.id, NULL, deadline, &seen) == 0 && state_of(seen.power) == wanted;
+}
+
 /* This node may be the one that is being fenced. */
 static int check_own_state(struct fence_run *run, const struct fence_cloud_config *config, struct session *session)
 {
@@ -178,7 +189,7 @@ static int check_own_state(struct fence_run *run, const struct fence_cloud_confi
     }
     if (text_equal(self.instance, session->instance.id))
         return 0;
-    if (cloud_instance_get(session->cloud, self.instance, NULL, run->deadline, &own) < 0) {
+    if (cloud_instance_get(session->cloud, self.instance, NULL, deadline_within(run->deadline, OWN_STATE_MS), &own) < 0) {
         log_warning("whether this node is itself being switched off is not known: %s", cloud_failure(session->cloud)->text);
         return 0;
     }
@@ -204,10 +215,11 @@ static int command(struct fence_run *run, struct session *session, enum cloud_po
         if (error != CLOUD_WRONG_STATE && error != CLOUD_CONFLICT && error != CLOUD_TRANSIENT)
             return fail_cloud(run, session, what);
         /* What is under way may be this very change: the library looks on for its effect. */
-        if (deadline_sleep(run->deadline, TRY_AGAIN_MS) < 0) {
-            (void)fail_cloud(run, session, what);
+        (void)fail_cloud(run, session, what);
+        if (deadline_sleep(run->deadline, TRY_AGAIN_MS) < 0)
             return -ETIMEDOUT;
-        }
+        if (is_there_already(session, action, run->deadline))
+            return 0;
     }
 }
 

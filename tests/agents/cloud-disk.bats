@@ -516,6 +516,30 @@ has_call() { [ "$(cloudsim faults | grep -c "$1")" -gt 0 ]; }
   done
 }
 
+@test "a request to attach that has its effect after the start has failed: the stop sees it" {
+  local late
+  cloud_node aws
+  cloud_disk_here
+  cloudsim_fault '"kind":"hang","action":"AttachVolume","count":0'
+  disk start @timeout=6000 request_timeout=1
+  assert_code 1
+  (sleep 3; cloudsim set "{\"cloud\":\"aws\",\"kind\":\"disk\",\"id\":\"$DISK\",\"fields\":{\"state\":\"in-use\",\"attachments\":[[\"$own\",\"/dev/sdf\",\"attached\",1]]}}") 3>&- &
+  late=$!
+  disk stop
+  assert_code 0
+  wait "$late"
+  assert_equal "$(attached_to)" ""
+  # One that was refused is not waited for.
+  cloudsim_delete faults >/dev/null
+  cloudsim settings '{"disk_limit":0}'
+  disk start
+  assert_code 1
+  SECONDS=0
+  disk stop
+  assert_code 0
+  assert [ "$SECONDS" -lt 7 ]
+}
+
 @test "describes that lag behind: no false stopped, no false attached" {
   cloud_node aws
   cloud_disk_here

@@ -168,6 +168,32 @@ faulted() { [ "$(cloudsim faults)" != '[]' ]; }
   assert_error_has "several instances are called 'n2'"
 }
 
+@test "huawei: a machine whose memory lives on is not off, whatever its status says" {
+  local state
+  cloud_node huawei
+  set_state "$peer" stopped
+  shoot status plug=n2
+  assert_code 2
+  for state in 1 3 7; do
+    cloudsim set "{\"cloud\":\"huawei\",\"kind\":\"instance\",\"id\":\"$peer\",\"fields\":{\"hypervisor\":$state}}"
+    shoot status plug=n2
+    assert_code 1
+  done
+}
+
+@test "a stop by somebody else that is under way: off as soon as it is seen" {
+  local other
+  cloud_node tencent
+  set_state "$peer" stopping
+  (sleep 3; set_state "$peer" stopped) 3>&- &
+  other=$!
+  SECONDS=0
+  shoot off plug=n2 power_timeout=30 shell_timeout=20
+  wait "$other"
+  assert_code 0
+  assert [ "$SECONDS" -lt 15 ]
+}
+
 @test "by a tag" {
   cloud_node aws
   cloudsim_instance aws whatever '"tags":{"cluster-node":"db1"}'
