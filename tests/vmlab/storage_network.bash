@@ -7,7 +7,7 @@ nodes_all() {
   local name pids=() index=0 status=0 nodes
   mapfile -t nodes < <(lab_nodes)
   for name in "${nodes[@]}"; do
-    machine_exec "$name" -t 120 "$@" > "$LAB/$name.last.log" 2>&1 &
+    machine_exec "$name" -t 300 "$@" > "$LAB/$name.last.log" 2>&1 &
     pids+=($!)
   done
   for name in "${nodes[@]}"; do
