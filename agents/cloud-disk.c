@@ -221,12 +221,13 @@ static enum ocf_code fail_cloud(struct call *call, const char *doing)
 
 static enum ocf_code open_cloud(struct call *call, bool urgent)
 {
+    const char *hazard = cloud_params_hazard(&call->config->cloud);
     struct cloud_failure failure;
 
     if (call->cloud)
         return OCF_SUCCESS;
-    if (!call->config->cloud.tls_verify)
-        log_warning("tls_verify=false: the cloud's answers could be forged by anybody on the way");
+    if (hazard)
+        log_warning("%s", hazard);
     if (cloud_params_open(&call->config->cloud, urgent, call->run->deadline, &call->cloud, &failure) < 0)
         return agent_fail(call->run, OCF_ERR_GENERIC, "disk %s: the cloud cannot be asked: %s", call->config->volume, failure.text);
     return OCF_SUCCESS;

@@ -174,12 +174,13 @@ static enum ocf_code fail_look(struct call *call, int error)
 static enum ocf_code reach_cloud(struct call *call, bool urgent)
 {
     const struct vip_config *config = call->config;
+    const char *hazard = cloud_params_hazard(&config->cloud);
     struct cloud_failure failure;
 
     if (call->cloud)
         return OCF_SUCCESS;
-    if (!config->cloud.tls_verify)
-        log_warning("tls_verify=false: the cloud's answers could be forged by anybody on the way");
+    if (hazard)
+        log_warning("%s", hazard);
     if (cloud_params_open(&config->cloud, urgent, call->run->deadline, &call->cloud, &failure) < 0)
         return agent_fail(call->run, OCF_ERR_GENERIC, "address %s: the cloud cannot be asked: %s", config->address, failure.text);
     call->spec = (struct cloud_address_spec){ .kind = kind_of(config, cloud_name(call->cloud)), .address = config->address, .interface = config->interface,

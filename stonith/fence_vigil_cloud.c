@@ -85,13 +85,14 @@ static int cloud_fence_open(struct fence_run *run, const void *data)
 {
     _cleanup_(cleanup_session) struct session *session = calloc(1, sizeof(*session));
     const struct fence_cloud_config *config = data;
+    const char *hazard = cloud_params_hazard(&config->cloud);
     struct cloud_failure failure;
     int r;
 
     if (!session)
         return -ENOMEM;
-    if (!config->cloud.tls_verify)
-        log_warning("tls_verify=false: an \"off\" could be forged by anybody on the way to the cloud");
+    if (hazard)
+        log_warning("%s", hazard);
     r = cloud_params_open(&config->cloud, true, run->deadline, &session->cloud, &failure);
     if (r < 0)
         return fence_fail(run, r, "the cloud cannot be asked: %s", failure.text);

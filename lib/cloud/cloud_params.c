@@ -44,6 +44,15 @@ int cloud_params_check(const struct cloud_params *params, struct cloud_failure *
     return cloud_config_check(&config, failure);
 }
 
+const char *cloud_params_hazard(const struct cloud_params *params)
+{
+    if (!params->tls_verify)
+        return "tls_verify=false: the cloud's answers, an \"off\" among them, could be forged by anybody on the way";
+    if (params->endpoints && strstr(params->endpoints, "=http://"))
+        return "endpoints has an http:// URL: the cloud's answers, an \"off\" among them, could be forged by anybody on the way";
+    return NULL;
+}
+
 int cloud_params_open(const struct cloud_params *params, bool urgent, struct deadline deadline, struct cloud **ret,
                       struct cloud_failure *failure)
 {

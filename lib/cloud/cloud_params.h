@@ -32,6 +32,9 @@ void cloud_params_config(const struct cloud_params *params, bool urgent, struct 
 /* Checks without any look at the host or the network. Returns 0 or -EINVAL with failure->text. */
 int cloud_params_check(const struct cloud_params *params, struct cloud_failure *failure);
 
+/* What the agent has to warn of before it believes an answer: certificates that are not verified, an endpoint without TLS. NULL: nothing. */
+const char *cloud_params_hazard(const struct cloud_params *params);
+
 /* Opens a handle as cloud_open does. */
 int cloud_params_open(const struct cloud_params *params, bool urgent, struct deadline deadline, struct cloud **ret,
                       struct cloud_failure *failure);

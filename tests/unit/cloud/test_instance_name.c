@@ -15,6 +15,20 @@ static int check(const char *text)
     return r;
 }
 
+static void test_hazards(void **state)
+{
+    struct cloud_params params = { .tls_verify = true };
+
+    (void)state;
+    assert_null(cloud_params_hazard(&params));
+    params.endpoints = "ec2=https://192.0.2.1";
+    assert_null(cloud_params_hazard(&params));
+    params.endpoints = "ec2=https://192.0.2.1 elb=http://192.0.2.1";
+    assert_non_null(strstr(cloud_params_hazard(&params), "http://"));
+    params = (struct cloud_params){ .tls_verify = false };
+    assert_non_null(strstr(cloud_params_hazard(&params), "tls_verify=false"));
+}
+
 static void test_lists(void **state)
 {
     static const char *const good[] = { "n1=i-1", "n1=i-1 n2=i-2", " n1=i-1,n2=i-2;n3=0a1b2c3d-0001-4a5b-8c9d-0e1f2a3b4c5d ", "db-1.example=ins-1a2b3c4d" };
@@ -114,6 +128,7 @@ static void test_serials_of_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hazards),
         cmocka_unit_test(test_lists),          cmocka_unit_test(test_finding),
         cmocka_unit_test(test_forms_of_ids),   cmocka_unit_test(test_note_comes_back_as_it_was),
         cmocka_unit_test(test_serials_of_ids),
