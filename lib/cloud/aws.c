@@ -361,6 +361,11 @@ static int parse_instance(struct cloud *cloud, const struct document_node *node,
         return cloud_malformed(cloud, "an instance");
     document_words(node, "instanceState/name", ret->state, sizeof(ret->state));
     ret->power = parse_power(ret->state);
+    /* Hibernated ("StateReason" of the API reference): its memory lives on, and a start goes on with all that it was about to write. */
+    if (ret->power == CLOUD_POWER_STOPPED && strcmp(document_text(node, "stateReason/code"), "Client.UserInitiatedHibernate") == 0) {
+        ret->power = CLOUD_POWER_UNKNOWN;
+        (void)text_copy(ret->state, sizeof(ret->state), "stopped (hibernated)");
+    }
     find_tag(node, "Name", ret->name, sizeof(ret->name));
     find_tag(node, tag, ret->tag, sizeof(ret->tag));
     (void)text_format(ret->evidence, sizeof(ret->evidence), "state=%s code=%.8s reason=%.48s request=%.40s", ret->state,

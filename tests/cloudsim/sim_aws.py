@@ -221,7 +221,7 @@ class Aws:
             "productCodes": [], "instanceType": "t3.small", "launchTime": stamp(self.world.begin),
             "placement": {"availabilityZone": view.zone, "groupName": "", "tenancy": "default"}, "monitoring": {"state": "disabled"},
             "subnetId": nic.subnet, "vpcId": "vpc-0123456789abcdef0", "privateIpAddress": view.address, "sourceDestCheck": nic.source_check,
-            "stateReason": {"code": "Client.UserInitiatedShutdown", "message": "Client.UserInitiatedShutdown: User initiated shutdown"}
+            "stateReason": {"code": getattr(view, "reason", "Client.UserInitiatedShutdown"), "message": "Client.UserInitiatedShutdown: User initiated shutdown"}
             if view.state in ("stopping", "stopped") else None,
             "architecture": "x86_64", "rootDeviceType": "ebs", "rootDeviceName": "/dev/xvda",
             "blockDeviceMapping": [{"deviceName": item[1], "ebs": {"volumeId": disk, "status": item[2], "attachTime": stamp(item[3]),

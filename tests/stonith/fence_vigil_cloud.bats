@@ -181,6 +181,16 @@ faulted() { [ "$(cloudsim faults)" != '[]' ]; }
   done
 }
 
+@test "aws: a hibernated instance is not off: it would go on where it was" {
+  cloud_node aws
+  set_state "$peer" stopped
+  shoot status plug=n2
+  assert_code 2
+  cloudsim set "{\"cloud\":\"aws\",\"kind\":\"instance\",\"id\":\"$peer\",\"fields\":{\"reason\":\"Client.UserInitiatedHibernate\"}}"
+  shoot status plug=n2
+  assert_code 1
+}
+
 @test "a stop by somebody else that is under way: off as soon as it is seen" {
   local other
   cloud_node tencent
