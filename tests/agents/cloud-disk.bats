@@ -282,6 +282,39 @@ assert len(calls) == 1 and calls[0]["InstanceId"] == sys.argv[1] and calls[0]["F
   assert_equal "$(attached_to)" "$peer"
 }
 
+@test "many disks that start at once on one node: each with a device name of its own, and none in another's way" {
+  local disks=() started=() number
+  cloud_node aws
+  cloud_disk_here
+  disks=("$DISK")
+  for number in 1 2 3 4 5 6 7; do
+    cloudsim_disk aws '"size":1'
+    disks+=("$DISK")
+  done
+  for number in "${!disks[@]}"; do
+    (
+      DISK=${disks[number]}
+      disk start "@instance=d$number" @timeout=60000
+      echo "d$number: $status: $stderr" >"$folder/started.$number"
+      assert_code 0
+    ) &
+    started+=($!)
+  done
+  for number in "${!started[@]}"; do
+    wait "${started[number]}" || { cat "$folder"/started.*; false; }
+  done
+  assert_equal "$(cloudsim state | python3 -c '
+import json, sys
+names = [item[1] for disk in json.load(sys.stdin)["aws"]["disk"].values() for item in disk["attachments"]]
+print(len(names), len(set(names)))')" "8 8"
+  for number in "${!disks[@]}"; do
+    DISK=${disks[number]}
+    disk monitor "@instance=d$number"
+    assert_code 0
+    assert node_run test -b "$(disk_link)"
+  done
+}
+
 # ---- refusals, each with its own reason ----
 
 @test "another zone, another size, an error state, no such disk" {

@@ -81,6 +81,16 @@ class Signatures(unittest.TestCase):
                     self.check(request, secret, when)
                 self.assertEqual(caught.exception.problem, "skew")
 
+    def test_a_nonce_is_good_once(self):
+        simulator = cloudsim.Simulator()
+        for request, params in ((Request("POST", "/", [("x-acs-signature-nonce", "one")], b""), {}), (Request("POST", "/", [], b""), {"SignatureNonce": "two"})):
+            simulator.check_nonce(request, params, "aliyun")
+            with self.assertRaises(BadSignature) as caught:
+                simulator.check_nonce(request, params, "aliyun")
+            self.assertEqual(caught.exception.problem, "nonce")
+        with self.assertRaises(BadSignature):
+            simulator.check_nonce(Request("POST", "/", [], b""), {}, "aliyun")
+
     def test_sigv4_with_token(self):
         # The worked example of the signing page's key derivation, with a body and a session token.
         headers = [("Host", "ec2.us-east-1.amazonaws.com"), ("X-Amz-Date", "20150830T123600Z"), ("Content-Type", "application/x-www-form-urlencoded; charset=utf-8"),

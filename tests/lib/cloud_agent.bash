@@ -56,7 +56,8 @@ cloud_disk_here() {
 #!/bin/bash
 # EVENT INSTANCE NAME DISK DEVICE SERIAL LINKS
 [ "\$2" = "$own" ] || exit 0
-exec nsenter -t $(node_pid) -m -n -u -i -p -- bash "$VIGIL_SOURCE/tests/lib/cloud_disk_hook" "$folder" "\$@"
+# One at a time: a free loop device is anybody's.
+exec flock "$folder/hook.lock" nsenter -t $(node_pid) -m -n -u -i -p -- bash "$VIGIL_SOURCE/tests/lib/cloud_disk_hook" "$folder" "\$@"
 HOOK
   chmod +x "$folder/hook"
   cloudsim settings "{\"hooks\":{\"attach\":\"$folder/hook\",\"detach\":\"$folder/hook\"}}" >/dev/null
