@@ -35,7 +35,7 @@ print(sum(1 for e in json.load(sys.stdin) if e["service"] != "metadata" and not 
 # Disks that show as block devices: as on a node, by what the cloud's hook does to it; one at a time, since a free loop device is anybody's.
 cloud_hook() {
     mkdir -p "$work/cloud/disks"
-    printf '#!/bin/bash\nexec flock %q bash %q %q "$@"\n' "$work/cloud/hook.lock" "$source_root/tests/lib/cloud_disk_hook" "$work/cloud/disks" >"$work/cloud/hook"
+    printf '#!/bin/bash\nCLOUD_DISK_NVME=1 exec flock %q bash %q %q "$@"\n' "$work/cloud/hook.lock" "$source_root/tests/lib/cloud_disk_hook" "$work/cloud/disks" >"$work/cloud/hook"
     chmod 755 "$work/cloud/hook"
     cloudsim settings "{\"disk_limit\":1000,\"hooks\":{\"attach\":\"$work/cloud/hook\",\"detach\":\"$work/cloud/hook\"}}" >/dev/null
 }
