@@ -253,8 +253,7 @@ kill_within_report() {
   done
   lab_wait 60 "the application" watcher_settled app n1
   # And nothing comes behind them.
-  sleep 3
-  [ "$(watcher_reports n1 app)" = $((before + 1)) ]
+  watcher_reports_stay n1 app $((before + 1))
 }
 
 @test "a CIB manager that hangs holds up no vigild, and what fails meanwhile is reported when it can be" {
@@ -283,8 +282,7 @@ kill_within_report() {
     before=$(watcher_reports n1 app)
     lab_exec n1 sh -c 'echo "$1" > /run/clock-shift.new && mv /run/clock-shift.new /run/clock-shift' shift "$shift"
     lab_wait 60 "the step said" steps_are $((++steps))
-    sleep 3 # some turns of its probe
-    [ "$(watcher_reports n1 app)" = "$before" ]
+    watcher_reports_stay n1 app "$before" # through some turns of its probe
     detect app 10000 app_kill
     lab_wait 60 "the application" watcher_settled app n1
     lab_wait 60 "its registration" watcher_registered n1 app

@@ -9,6 +9,7 @@
 #   watcher_registered NODE NAME        true when vigild on that node watches it
 #   watcher_pid NODE NAME               the watched process
 #   watcher_reports NODE NAME           how many failures Pacemaker there was told of
+#   watcher_reports_stay NODE NAME N    they are N, looked at for three seconds
 #   watcher_reported_ms NODE NAME       when the last one was known to Pacemaker: milliseconds since midnight
 #   watcher_now_ms                      the same clock, now
 #   watcher_settled NAME NODE           NAME runs on NODE, and the cluster has nothing left to do
@@ -73,6 +74,14 @@ watcher_reports() {
 
 watcher_reports_are() {
   [ "$(watcher_reports "$1" "$2")" = "$3" ]
+}
+
+watcher_reports_stay() {
+  local look
+  for ((look = 0; look < 30; look++)); do
+    watcher_reports_are "$@" || return
+    sleep 0.1
+  done
 }
 
 watcher_clock_ms() {
