@@ -39,8 +39,8 @@ struct cib_layout {
     unsigned int signon, signoff, add_notify, set_lost, query;
 };
 static const struct cib_layout cib_layouts[] = {
-    { "libcib.so.27", 56, 0, 2, 5, 7, 11 },
-    { "libcib.so.54", 48, 0, 1, 3, 5, 8 },
+    { "libcib.so.54", 48, 0, 1, 3, 5, 8 }, /* 3.0 */
+    { "libcib.so.27", 56, 0, 2, 5, 7, 11 }, /* 2.1 */
 };
 
 struct calls {
@@ -87,7 +87,7 @@ static struct controller *the_controller;
 
 /* ---- loading --------------------------------------------------------------------------------------------------------------- */
 
-/* The version of libcrmcommon differs from release to release; what is used of it does not. */
+/* The version of libcrmcommon differs from release to release; what is used of it does not. The newest first: an upgrade may leave the old one behind. */
 static int load_common(struct calls *calls, struct text_buffer *why)
 {
     const struct library_symbol symbols[] = {
@@ -104,7 +104,7 @@ static int load_common(struct calls *calls, struct text_buffer *why)
     const struct library_symbol attribute[] = { LIBRARY_SYMBOL(calls->set_attribute, "pcmk__attrd_api_update") };
     char file[64];
 
-    for (int version = 30; version < 120; version++) {
+    for (int version = 120; version >= 30; version--) {
         (void)text_format(file, sizeof(file), "libcrmcommon.so.%d", version);
         if (library_load(file, "", symbols, ARRAY_SIZE(symbols), NULL) == 0 &&
             (library_load(file, "", old_free, 1, NULL) == 0 || library_load(file, "", new_free, 1, NULL) == 0)) {
