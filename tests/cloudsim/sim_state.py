@@ -273,8 +273,10 @@ class World:
         return device
 
     def _free_device(self, held):
-        taken = {item[1] for item in held}
-        return next("/dev/vd" + letter for letter in "bcdefghijklmnopqrstuvwxyz" if "/dev/vd" + letter not in taken)
+        """vdb to vdz, then vdaa and so on: as the kernel names them."""
+        letters, taken = "abcdefghijklmnopqrstuvwxyz", {item[1] for item in held}
+        names = list(letters[1:]) + [first + second for first in letters for second in letters]
+        return next("/dev/vd" + name for name in names if "/dev/vd" + name not in taken)
 
     def _put_attachment(self, disk, item):
         kept = tuple(old for old in disk.attachments if old[0] != item[0])
