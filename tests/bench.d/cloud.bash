@@ -179,11 +179,12 @@ section_cloud() {
     return $code
 }
 
-# The loop devices go by what they are backed with.
+# The loop devices go by what they are backed with, which shows where the disk's sysfs is no longer covered.
 cloud_end() {
     local device
     cloudsim_stop
     while read -r device _; do
+        umount -l "/sys/devices/virtual/block/${device#/dev/}" 2>/dev/null
         [[ "$(losetup -n -O BACK-FILE "$device" 2>/dev/null)" != "$work/cloud/disks/"* ]] || losetup -d "$device"
     done < <(cat "$work/cloud/disks/loops" 2>/dev/null)
     umount /etc/hosts
