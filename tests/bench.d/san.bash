@@ -42,9 +42,12 @@ san_order() {
 # Nobody registered, nothing reserved, on the first N LUNs: with a key that is registered for it. Who misses its registration then was not fenced.
 san_clear() {
     vmlab exec n1 'rm -rf /run/vigil/guard' && vmlab exec n2 'rm -rf /run/vigil/guard' || return 1
+    # The first answer to a node that was fenced is only that it was (UNIT ATTENTION): it is read away.
     vmlab exec n2 "for lun in $(san_devices "$1" ' '); do
-        sg_persist -n -o -I -S 0xc1ea /dev/block/\$(dmsetup deps -o devno \$lun | sed -n 's/.*(\\([0-9]*\\), \\([0-9]*\\)).*/\\1:\\2/p') >/dev/null &&
-        sg_persist -n -o -C -K 0xc1ea /dev/block/\$(dmsetup deps -o devno \$lun | sed -n 's/.*(\\([0-9]*\\), \\([0-9]*\\)).*/\\1:\\2/p') >/dev/null || exit 1; done"
+        path=/dev/block/\$(dmsetup deps -o devno \$lun | sed -n 's/.*(\\([0-9]*\\), \\([0-9]*\\)).*/\\1:\\2/p')
+        for try in 1 2 3; do ! sg_persist -n -k \$path || break; done
+        sg_persist -n -o -I -S 0xc1ea \$path && sg_persist -n -o -C -K 0xc1ea \$path || exit 1; done" >/dev/null ||
+        { echo "bench: the registrations of $1 LUNs cannot be cleared" >&2; return 1; }
 }
 
 # One agent: both nodes register, n1 fences n2, again and again. Prints the time and CPU of each off in microseconds.
