@@ -155,7 +155,7 @@ san_cut() {
     local whose=$1 agents=$2 run victim survivor begin
     : >"$work/takeover.$whose"
     for ((run = 0; run < san_runs; run++)); do
-        if [ $run -eq 0 ]; then ledger_up "$agents"; else ledger_restore; fi >>"$work/vmlab.log" 2>&1 || return 1
+        if [ $run -eq 0 ]; then vmlab down && ledger_up "$agents"; else ledger_restore; fi >>"$work/vmlab.log" 2>&1 || return 1
         victim=$(ledger_active)
         survivor=$([ "$victim" = n1 ] && echo n2 || echo n1)
         begin=${EPOCHREALTIME/[.,]/}
