@@ -221,9 +221,9 @@ class World:
                     instance.set(state="stopped")
 
     def _started(self, instance, operation):
-        if not self._current(instance, operation):
-            return
         with self.lock:
+            if not self._current(instance, operation):
+                return
             if not self.settings["hooks"]:
                 instance.set(state="running")
                 return

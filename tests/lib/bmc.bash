@@ -20,6 +20,7 @@
 #           DIR/NAME.lies        exists: "set" answers ok and changes nothing
 #           DIR/NAME.refuses     exists: "set" fails
 #           DIR/NAME.slow        holds seconds: a "set" takes effect that much later
+#           DIR/NAME.held        exists: a "set" takes effect when it is removed
 #           DIR/NAME.blind       exists: "get" fails
 #           DIR/NAME.glitch      exists: the next "get" says off, whatever is true; it is removed then
 #           DIR/NAME.stays_off   exists: "set power 1" answers ok and changes nothing
@@ -84,7 +85,7 @@ bmc_wait_port() {
 
     pattern=$(printf ':%04X 0*:0000 07' "$2")
     while kill -0 "$pid" 2>/dev/null && [ "$tries" -gt 0 ]; do
-        cat "/proc/$pid/net/udp" "/proc/$pid/net/udp6" 2>/dev/null | grep -q -- "$pattern" && return 0
+        grep -qs -- "$pattern" "/proc/$pid/net/udp" "/proc/$pid/net/udp6" && return 0
         sleep 0.05
         tries=$((tries - 1))
     done
@@ -131,7 +132,9 @@ EOF
     cat >>"$base.program" <<'EOF'
 echo "$*" >>"$base.calls"
 set_power() {
-    if [ -s "$base.slow" ]; then
+    if [ -e "$base.held" ]; then
+        (while [ -e "$base.held" ]; do sleep 0.05; done; echo "$1" >"$base.power") >/dev/null 2>&1 </dev/null &
+    elif [ -s "$base.slow" ]; then
         (sleep "$(cat "$base.slow")"; echo "$1" >"$base.power") >/dev/null 2>&1 </dev/null &
     else
         echo "$1" >"$base.power"

