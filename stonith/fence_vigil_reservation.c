@@ -6,6 +6,7 @@
  * registers the key of the node that it runs on, on every path of every device. What a device does not tell is unknown, never off.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "agent/fence.h"
 #include "base/child.h"
@@ -111,7 +112,8 @@ static const struct param params[] = {
       .shortdesc = "LVM volume group whose disks are all taken" },
     { "keys", PARAM_TEXT(struct agent_config, keys), .check = check_keys, .shortdesc = "Key map: NODE=KEY of each node, where they are not to be derived",
       .longdesc = "Keys of the nodes in hexadecimal, \"n1=0x1 n2=0x2\". Where a node is not in it its key is made of the cluster's name and the node's id in Corosync, "
-                  "which is right for nearly everybody." },
+                  "which is right for nearly everybody. A node whose key is registered nowhere is off only where every key that is registered is known to be another node's: "
+                  "name other hosts that register themselves here, too." },
     { "cluster_name", PARAM_TEXT(struct agent_config, cluster_name), .advanced = true, .shortdesc = "Name of the cluster in keys, instead of Corosync's" },
     { "reservation_type", PARAM_CHOICE(struct agent_config, type), .default_value = "WERO", .choices = reservation_choice_names,
       .shortdesc = "Type of the reservation",
@@ -125,7 +127,8 @@ static const struct param params[] = {
     { "foreign_holder", PARAM_CHOICE(struct agent_config, foreign), .default_value = "refuse", .choices = NAMES("refuse", "preempt"),
       .shortdesc = "What to do where an unknown key holds the reservation",
       .longdesc = "A key that is neither in keys nor of this cluster belongs to another cluster, or to a host that was here before. refuse: on fails and says whose key it "
-                  "is. preempt: it is removed. Unknown keys that only are registered are left alone." },
+                  "is. preempt: it is removed. Unknown keys that only are registered are left alone; but where the victim's own key is "
+                  "registered nowhere, one may be the victim's, and off fails until keys says whose it is." },
     { "aptpl", PARAM_CHOICE(struct agent_config, aptpl), .default_value = "auto", .choices = NAMES("auto", "require", "no"),
       .shortdesc = "Whether the array is to keep registrations over a power loss",
       .longdesc = "Whether the array is asked to keep registrations over a loss of its power (APTPL). auto: where it can. An array without it forgets who was fenced when it "
@@ -167,6 +170,7 @@ struct session {
     size_t device_count;
     struct reservation_answer *answers;
     struct reservation_fence_report *reports;
+    bool *seen;     /* by device: the plug's key was registered there when this call came */
     bool wants_on;  /* action on: on only counts where it is complete, and made so by this call: what a restart left registered is guarded by nobody */
     bool admitted;
     char first_failure[512];
@@ -179,6 +183,7 @@ static void session_free(struct session *session)
     text_free_vector(session->devices);
     free(session->answers);
     free(session->reports);
+    free(session->seen);
     free(session);
 }
 
@@ -403,7 +408,8 @@ static int find_devices(struct fence_run *run, struct session *session, const st
         return r;
     session->answers = calloc(session->device_count, sizeof(*session->answers));
     session->reports = calloc(session->device_count, sizeof(*session->reports));
-    return session->answers && session->reports ? 0 : -ENOMEM;
+    session->seen = calloc(session->device_count, sizeof(*session->seen));
+    return session->answers && session->reports && session->seen ? 0 : -ENOMEM;
 }
 
 static bool needs_devices(const struct fence_run *run)
@@ -548,6 +554,108 @@ static enum power_state judge(const struct session *session, const struct agent_
     return tally->registered + tally->open > 0 ? POWER_ON : POWER_UNKNOWN;
 }
 
+/* ---- whose the other keys are -------------------------------------------------------------------------------------- */
+
+/*
+ * That a key is absent says that its node is off only where it is that node's key. A wrong one (key, keys, another name of the cluster) was never registered, and the
+ * node writes by its own. So a node whose key was not seen here is off only where everybody who is registered is known to be somebody else.
+ */
+enum key_bearer {
+    BEARER_OTHER,   /* another node's */
+    BEARER_PLUG,    /* the node's own, though not the one that is looked for */
+    BEARER_UNKNOWN,
+};
+
+static bool is_in_map(const struct session *session, uint64_t key)
+{
+    for (size_t i = 0; i < session->cluster.key_count; i++) {
+        if (session->cluster.keys[i] == key)
+            return true;
+    }
+    return false;
+}
+
+static enum key_bearer find_bearer(struct fence_run *run, const struct agent_config *config, const char *plug, uint64_t key)
+{
+    struct session *session = run->session;
+    const struct cluster_node *node;
+    uint64_t mapped;
+    uint32_t id;
+
+    if (is_in_map(session, key))
+        return reservation_key_map_find(config->keys, plug, &mapped) == 0 && mapped == key ? BEARER_PLUG : BEARER_OTHER;
+    read_cluster(run, session);
+    if (!session->view_known || reservation_key_node(session->cluster.name, key, &id) < 0)
+        return BEARER_UNKNOWN;
+    node = cluster_view_node_of_id(&session->view, id);
+    if (node)
+        return strcasecmp(node->name, plug) == 0 ? BEARER_PLUG : BEARER_OTHER;
+    /* Of a node that the cluster had once; a plug that Corosync does not know may be it. */
+    return cluster_view_node_named(&session->view, plug) ? BEARER_OTHER : BEARER_UNKNOWN;
+}
+
+/* A registered key (0: one of too many) that is the plug's own or may be. What nobody knows is not where the plug's own key was seen. */
+static enum key_bearer find_suspect(struct fence_run *run, const struct agent_config *config, const char *plug, size_t *ret_device, uint64_t *ret_key)
+{
+    const struct session *session = run->session;
+    enum key_bearer worst = BEARER_OTHER;
+
+    for (size_t i = 0; i < session->device_count; i++) {
+        const struct reservation_fence_report *report = &session->reports[i];
+
+        for (unsigned int k = 0; session->answers[i].error == 0 && k < report->other_count; k++) {
+            uint64_t key = k < RESERVATION_OTHERS_MAXIMUM ? report->others[k] : 0;
+            enum key_bearer bearer = key ? find_bearer(run, config, plug, key) : BEARER_UNKNOWN;
+
+            if (bearer == BEARER_OTHER || (bearer == BEARER_UNKNOWN && (session->seen[i] || worst == BEARER_UNKNOWN)))
+                continue;
+            worst = bearer;
+            *ret_device = i;
+            *ret_key = key;
+            if (bearer == BEARER_PLUG)
+                return bearer;
+        }
+    }
+    return worst;
+}
+
+/* The plug's key is absent everywhere: whether that proves something. */
+static int prove_absence(struct fence_run *run, const struct agent_config *config, uint64_t victim, enum power_state *ret)
+{
+    const struct session *session = run->session;
+    char victim_text[RESERVATION_KEY_TEXT_SIZE], key_text[RESERVATION_KEY_TEXT_SIZE];
+    uint64_t key = 0;
+    size_t device = 0;
+    enum key_bearer bearer = find_suspect(run, config, run->plug, &device, &key);
+
+    if (bearer == BEARER_OTHER)
+        return 0;
+    (void)reservation_key_format(victim, victim_text);
+    (void)reservation_key_format(key, key_text);
+    /* It holds the reservation, and is to be removed by the user's word. */
+    if (bearer == BEARER_UNKNOWN && config->foreign == FOREIGN_PREEMPT && text_equal(run->action, "off") && session->reports[device].foreign_holder &&
+        session->reports[device].holder == key) {
+        *ret = POWER_ON;
+        return 0;
+    }
+    *ret = POWER_UNKNOWN;
+    if (bearer == BEARER_PLUG)
+        return fence_fail(run, -EKEYREJECTED, "%s: %s has key %s registered, not %s: correct key or keys", session->devices[device], run->plug, key_text,
+                          victim_text);
+    return fence_fail(run, -EKEYREJECTED, "%s: key %s of %s is not registered, but unknown key %s is, which may be its: add it to keys, or remove it",
+                      session->devices[device], victim_text, run->plug, key ? key_text : "(one of many)");
+}
+
+/* A key that is given for one node, and is another's: its absence would be that of the other. */
+static int check_given_key(struct fence_run *run, const struct agent_config *config, uint64_t victim)
+{
+    char text[RESERVATION_KEY_TEXT_SIZE];
+
+    if (!config->key || find_bearer(run, config, run->plug, victim) != BEARER_OTHER)
+        return 0;
+    return fence_fail(run, -EINVAL, "key %s is another node's, not %s's: correct key, or leave it out", reservation_key_format(victim, text), run->plug);
+}
+
 static void note_evidence(struct fence_run *run, uint64_t victim, const struct tally *tally)
 {
     char key[RESERVATION_KEY_TEXT_SIZE];
@@ -582,16 +690,20 @@ static int agent_power_get(struct fence_run *run, const void *data, enum power_s
     if (r < 0)
         return r;
     r = refuse_own(run, config, victim);
+    if (r == 0)
+        r = check_given_key(run, config, victim);
     if (r < 0)
         return r;
     order = make_order(session, config, victim, victim);
     (void)visit_devices(run, &order, reservation_fence_look);
+    for (size_t i = 0; i < session->device_count; i++)
+        session->seen[i] |= session->answers[i].error == 0 && session->reports[i].access == ACCESS_REGISTERED;
     tally = count_devices(session);
     note_evidence(run, victim, &tally);
     *ret = judge(session, config, &tally);
     if (tally.dead > 0 && (*ret == POWER_UNKNOWN || (text_equal(run->action, "off") && !can_be_quorate(config, &tally))))
         return fence_fail(run, -EIO, "%zu of %zu devices do not tell who may write: %s", tally.dead, tally.total, session->first_failure);
-    return 0;
+    return *ret == POWER_OFF && !session->wants_on ? prove_absence(run, config, victim, ret) : 0;
 }
 
 /* ---- acting ------------------------------------------------------------------------------------------------------- */
@@ -772,10 +884,14 @@ static void list_node(void *context, const char *node, uint64_t key)
     if (listing->look) {
         struct reservation_fence_order order = make_order(session, listing->config, key, key);
         struct tally tally;
+        uint64_t suspect;
+        size_t device;
 
         (void)visit_devices(listing->run, &order, reservation_fence_look);
         tally = count_devices(session);
         state = judge(session, listing->config, &tally);
+        if (state == POWER_OFF && find_suspect(listing->run, listing->config, node, &device, &suspect) != BEARER_OTHER)
+            state = POWER_UNKNOWN;
     }
     listing->emit(listing->run, node, NULL, state);
 }

@@ -20,6 +20,24 @@ bool reservation_is_ours(const struct reservation_cluster *cluster, uint64_t key
     return reservation_key_node(cluster->name, key, &node_id) == 0;
 }
 
+/* Notes who else is registered, each key once. */
+static void note_others(const struct reservation_state *state, const struct reservation_fence_order *order, struct reservation_fence_report *report)
+{
+    report->other_count = 0;
+    for (uint32_t i = 0; i < state->key_count && report->other_count <= RESERVATION_OTHERS_MAXIMUM; i++) {
+        uint64_t key = state->keys[i];
+        bool noted = key == order->victim || key == order->own;
+
+        for (unsigned int k = 0; !noted && k < report->other_count && k < RESERVATION_OTHERS_MAXIMUM; k++)
+            noted = report->others[k] == key;
+        if (noted)
+            continue;
+        if (report->other_count < RESERVATION_OTHERS_MAXIMUM)
+            report->others[report->other_count] = key;
+        report->other_count++;
+    }
+}
+
 /* Reads the registrations and notes what they mean. */
 static int look(struct reservation_device *device, const struct reservation_fence_order *order, struct deadline deadline,
                 struct reservation_fence_report *report, struct reservation_state *state)
@@ -35,6 +53,7 @@ static int look(struct reservation_device *device, const struct reservation_fenc
         return -RESERVATION_MALFORMED;
     report->victim_count = reservation_state_count(state, order->victim);
     report->own_count = reservation_state_count(state, order->own);
+    note_others(state, order, report);
     report->holder = state->holder;
     report->type = state->type;
     report->foreign_holder = state->holder != 0 && !reservation_is_ours(order->cluster, state->holder);

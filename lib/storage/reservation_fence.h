@@ -36,6 +36,9 @@ enum reservation_access {
     ACCESS_OPEN,       /* it is not, but no reservation is held: everybody can write */
 };
 
+/* Keys that are registered besides the victim's and this node's. More nodes than any cluster has; of more than these the device's other registrants are not known. */
+enum { RESERVATION_OTHERS_MAXIMUM = 96 };
+
 struct reservation_fence_report {
     enum reservation_access access; /* of the victim, at the end */
     unsigned int victim_count;      /* its registrations, at the end */
@@ -45,6 +48,8 @@ struct reservation_fence_report {
     bool foreign_holder;            /* a key that is not this cluster's holds the reservation */
     bool not_aborted;               /* preempted without aborting */
     bool self_fenced;               /* this node was registered here and is not any more */
+    uint64_t others[RESERVATION_OTHERS_MAXIMUM]; /* keys of others at the end, each once */
+    unsigned int other_count;       /* RESERVATION_OTHERS_MAXIMUM + 1: there are more */
     const char *step;               /* what was being done when it failed; a literal, the same in child and parent */
     struct reservation_paths paths;
     char before[1024], after[1024]; /* registrations, as reservation_state_format() writes them; "" where not read */

@@ -137,6 +137,52 @@ milliseconds_of() {
 
 # ---- keys ----
 
+@test "a wrong key is absent, and says nothing: the node's own stands there, and it writes" {
+    target_start 2
+    host_open n2 1
+    assert_equal ok "$(host_say n2 register $KEY_2)"
+    assert_equal ok "$(host_say n2 reserve $KEY_2)"
+    # The other LUN is as it should be behind a fencing.
+    host_open own 2 n1
+    assert_equal ok "$(host_say own register $KEY_1)"
+    assert_equal ok "$(host_say own reserve $KEY_1)"
+    reservation action=off plug=n2 key=0xbad "devices=$(target_urls 2)"
+    assert_code 1
+    assert_error_has "n2 has key $KEY_2 registered"
+    keys="keys=n1=$KEY_1 n2=0xbad" reservation action=off plug=n2 "devices=$(target_urls 2)"
+    assert_code 1
+    assert_error_has "unknown key $KEY_2 is, which may be its"
+    keys="keys=n1=$KEY_1 n2=0xbad" reservation action=status plug=n2 "devices=$(target_urls 2)"
+    assert_code 1
+    keys="keys=n1=$KEY_1 n2=0xbad" reservation action=list-status "devices=$(target_urls 2)"
+    assert_code 0
+    assert_output_has '^n2,,UNKNOWN$'
+    reservation action=off plug=n2 key=0xabc "devices=$(target_urls 2)"
+    assert_code 1
+    assert_error_has "key 0x0000000000000abc is another node's"
+    assert_equal ok "$(host_say n2 write)"
+    reservation action=off plug=n2 "devices=$(target_urls 2)"
+    assert_code 0
+    assert_equal conflict "$(host_say n2 write)"
+}
+
+@test "a node that is off already: a host that nobody knows must be named before that is believed" {
+    target_start 1
+    host_open n2 1
+    host_open backup 1
+    assert_equal ok "$(host_say backup register 0xb0)"
+    assert_equal ok "$(host_say n2 register $KEY_2)"
+    reservation action=off plug=n2 "devices=$(target_url 1)"
+    assert_code 0
+    reservation action=off plug=n2 "devices=$(target_url 1)"
+    assert_code 1
+    assert_error_has 'unknown key 0x00000000000000b0'
+    keys="$keys backup=0xb0" reservation action=off plug=n2 "devices=$(target_url 1)"
+    assert_code 0
+    assert_equal ok "$(host_say backup write)"
+    assert_equal conflict "$(host_say n2 write)"
+}
+
 @test "keys with leading zeros are one number" {
     target_start 1
     host_open n3 1
@@ -229,12 +275,17 @@ END
     assert_code 0
     assert_equal conflict "$(host_say n2 write)"
     assert_equal ok "$(host_say other write)"
-    reservation action=off plug=n2 "devices=$(target_url 1)" foreign_holder=preempt
-    assert_code 0
-    assert_equal ok "$(host_say n2 register $KEY_2)"
+    reservation action=off plug=n2 "devices=$(target_url 1)"
+    assert_code 1
+    assert_error_has 'unknown key 0x000000000000dead'
+    assert_equal ok "$(host_say other write)"
     reservation action=off plug=n2 "devices=$(target_url 1)" foreign_holder=preempt
     assert_code 0
     assert_equal conflict "$(host_say other write)"
+    assert_equal ok "$(host_say n2 register $KEY_2)"
+    reservation action=off plug=n2 "devices=$(target_url 1)" foreign_holder=preempt
+    assert_code 0
+    assert_equal conflict "$(host_say n2 write)"
 }
 
 # ---- devices that fail ----

@@ -590,6 +590,25 @@ static void test_admit_then_exclude(void **unused)
     assert_int_equal(do_fence(reservation_fence_exclude, own, OWN, OWN, &report), -EINVAL);
 }
 
+/* Who else is registered, each once; of more than can be named it is known that there are more. */
+static void test_others(void **unused)
+{
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_disk(0);
+    struct reservation_fence_report report;
+
+    (void)unused;
+    array->keys[0] = OWN;
+    array->keys[1] = VICTIM;
+    for (int i = 2; i < FAKE_NEXUSES; i++)
+        array->keys[i] = 0x7000 + (uint64_t)i / 2;
+    assert_int_equal(do_fence(reservation_fence_look, own, OWN, VICTIM, &report), 0);
+    assert_int_equal(report.other_count, (FAKE_NEXUSES - 2) / 2);
+    assert_true(report.others[0] == 0x7001 && report.others[report.other_count - 1] == 0x7000 + (FAKE_NEXUSES - 1) / 2);
+    assert_int_equal(do_fence(reservation_fence_look, own, VICTIM, VICTIM, &report), 0);
+    assert_true(report.others[0] == OWN);
+}
+
 static void test_foreign_holder(void **unused)
 {
     struct fake_array *array = fake_array_new();
@@ -671,6 +690,7 @@ int main(void)
         cmocka_unit_test(test_map_join_races_with_fencing),
         cmocka_unit_test(test_unregister_with_dead_path),
         cmocka_unit_test(test_admit_then_exclude),
+        cmocka_unit_test(test_others),
         cmocka_unit_test(test_foreign_holder),
         cmocka_unit_test(test_self_fenced),
         cmocka_unit_test(test_types_alike),
