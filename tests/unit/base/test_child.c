@@ -162,11 +162,11 @@ static void check_timeout(const char *script)
     int r;
 
     /* A hang of child_run itself ends here, and is seen as a killed test. */
-    (void)alarm(30);
+    (void)alarm(60);
     r = child_run(&spec, deadline_in(300), &result);
     (void)alarm(0);
     took_ms = deadline_now_ms() - begin_ms;
-    if (r != -ETIMEDOUT || !result.timed_out || result.exit_code != -1 || took_ms < 300 || took_ms > 5000)
+    if (r != -ETIMEDOUT || !result.timed_out || result.exit_code != -1 || took_ms < 300 || took_ms > 40000)
         fail_msg("'%s' gives %d, timed out %d, exit %d in %llu ms", script, r, result.timed_out, result.exit_code, (unsigned long long)took_ms);
 }
 
@@ -186,17 +186,24 @@ static void test_deadline_ends_the_group(void **state)
     char *folder = unit_make_folder();
     char script[512], path[256], text[32];
     struct child_spec spec = { .argv = SHELL(script) };
-    struct child_result result;
-    int64_t end_ms = (int64_t)deadline_now_ms() + 10000;
+    int64_t end_ms;
     pid_t pid;
 
     (void)state;
     (void)text_format(path, sizeof(path), "%s/pid", folder);
     (void)text_format(script, sizeof(script), "sleep 1000 & echo $! >%s; wait", path);
-    assert_int_equal(child_run(&spec, deadline_in(500), &result), -ETIMEDOUT);
-    child_result_free(&result);
-    assert_true(file_read_line(path, text, sizeof(text)) > 0);
+    /* Until the shell was quick enough to tell whom it had started before its deadline. */
+    for (uint64_t limit_ms = 300;; limit_ms *= 2) {
+        struct child_result result;
+
+        assert_true(limit_ms < 60000);
+        assert_int_equal(child_run(&spec, deadline_in(limit_ms), &result), -ETIMEDOUT);
+        child_result_free(&result);
+        if (file_read_line(path, text, sizeof(text)) > 0)
+            break;
+    }
     pid = (pid_t)strtol(text, NULL, 10);
+    end_ms = (int64_t)deadline_now_ms() + 20000;
     for (;;) {
         struct process_identity identity;
 
@@ -211,7 +218,7 @@ static void test_deadline_ends_the_group(void **state)
 /* A daemon that keeps our pipe does not hold us: what counts is the program's own end. */
 static void test_daemon_does_not_hold(void **state)
 {
-    static const char *const scripts[] = { "sleep 20 & echo started", "echo started; yes &" };
+    static const char *const scripts[] = { "sleep 100 & echo started", "echo started; yes &" };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
@@ -219,12 +226,12 @@ static void test_daemon_does_not_hold(void **state)
         _cleanup_child_result_ struct child_result result = { 0 };
         uint64_t begin_ms = deadline_now_ms();
 
-        (void)alarm(30);
-        assert_int_equal(child_run(&spec, deadline_in(15000), &result), 0);
+        (void)alarm(60);
+        assert_int_equal(child_run(&spec, deadline_in(50000), &result), 0);
         (void)alarm(0);
         assert_int_equal(result.exit_code, 0);
         assert_non_null(result.output.text);
-        assert_true(deadline_now_ms() - begin_ms < 10000);
+        assert_true(deadline_now_ms() - begin_ms < 50000);
         assert_non_null(strstr(result.output.text, "started"));
     }
 }
@@ -324,7 +331,7 @@ static void test_call_is_bounded(void **state)
 
     (void)state;
     assert_int_equal(child_call(hang, NULL, NULL, 0, NULL, deadline_in(100)), -ETIMEDOUT);
-    assert_in_range(deadline_now_ms() - begin_ms, 100, 5000);
+    assert_in_range(deadline_now_ms() - begin_ms, 100, 50000);
     assert_int_equal(child_call(die, NULL, NULL, 0, NULL, deadline_in(60000)), -EPIPE);
     assert_no_children();
 }
@@ -396,18 +403,19 @@ static void test_call_one_child_per_thing(void **state)
     pid = fork();
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        _exit(child_call(hold_lock, &fds[1], NULL, 0, "/dev/sd a", deadline_in(30000)) == -ETIMEDOUT);
+        _exit(child_call(hold_lock, &fds[1], NULL, 0, "/dev/sd a", deadline_in(60000)) == -ETIMEDOUT);
     }
     assert_int_equal(read(fds[0], &byte, 1), 1);
     begin_ms = deadline_now_ms();
     assert_int_equal(child_call(answer, &wanted, NULL, 0, "/dev/sd a", deadline_in(20000)), -EBUSY);
-    assert_true(deadline_now_ms() - begin_ms < 5000);
+    assert_true(deadline_now_ms() - begin_ms < 15000); /* it did not wait for its deadline */
     assert_int_equal(child_call(answer, &wanted, NULL, 0, "/dev/sdb", deadline_in(20000)), 5);
     assert_int_equal(child_call(answer, &wanted, NULL, 0, "../../etc", deadline_in(20000)), 5);
     assert_int_equal(access(VIGIL_RUNDIR "/child/%2e%2e%2f%2e%2e%2fetc", F_OK), 0);
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     /* Its child dies with it, and lets go of the lock. */
+    begin_ms = deadline_now_ms();
     while (child_call(answer, &wanted, NULL, 0, "/dev/sd a", deadline_in(20000)) == -EBUSY)
         assert_true(deadline_now_ms() - begin_ms < 20000);
     /* Where no lock can be made, the call goes on. */
