@@ -51,11 +51,11 @@ postgres_works() {
   app monitor "${parameters[@]}" "deep_probe=pgsql://postgres@:5544/?socket=/run/pg#text=5" @depth=20
   assert_code 1
   assert_reason "answered '1' where '5' is wanted"
-  app monitor "${parameters[@]}" "deep_probe=pgsql://postgres@:5544/?socket=/run/pg&query=SELECT%20pg_sleep(60)#timeout=0.5" @depth=20
+  app monitor "${parameters[@]}" "deep_probe=pgsql://postgres@:5544/?socket=/run/pg&query=SELECT%20pg_sleep(60)#timeout=4" @depth=20
   assert_code 1
   assert_reason 'timed out, no answer .* answering the query'
   # Dies uncleanly, recovers by a start.
-  on_node 'kill -KILL "$(head -n 1 /run/pg/data/postmaster.pid)"'
+  on_node 'postmaster=$(head -n 1 /run/pg/data/postmaster.pid) && kill -KILL "$postmaster" && while kill -0 "$postmaster" 2>/dev/null; do sleep 0.05; done'
   app monitor "${parameters[@]}"
   assert [ "$status" -eq 1 ] || assert_code 7
   app stop "${parameters[@]}" @timeout=60000
@@ -64,7 +64,7 @@ postgres_works() {
   assert_code 0
   app stop "${parameters[@]}" @timeout=60000
   assert_code 0
-  refute on_node 'pgrep -x postgres'
+  wait_until 20 refute on_node 'pgrep -x postgres'
   refute on_node 'test -e /run/pg/data/postmaster.pid'
 }
 
@@ -90,7 +90,7 @@ postgres_works() {
   assert_reason 'pgsql probe of 127.0.0.1 port 5544: timed out, no answer within 1'
   app stop "${parameters[@]}" @timeout=6000
   assert_code 0
-  refute on_node 'pgrep -x postgres'
+  wait_until 20 refute on_node 'pgrep -x postgres'
 }
 
 @test "PostgreSQL with a wrong password, and a password file that others may read" {
@@ -150,7 +150,7 @@ END
   assert_code 0
   app stop "${parameters[@]}"
   assert_code 0
-  refute on_node 'pgrep -x nginx'
+  wait_until 20 refute on_node 'pgrep -x nginx'
 }
 
 # --- redis ---
@@ -170,7 +170,7 @@ END
   assert_code 0
   app stop "${parameters[@]}"
   assert_code 0
-  refute on_node 'pgrep -x redis-server'
+  wait_until 20 refute on_node 'pgrep -x redis-server'
 }
 
 # --- MariaDB ---
@@ -190,7 +190,7 @@ END
   app monitor "${parameters[@]}" 'deep_probe=mysql://probe@127.0.0.1:3399/' @depth=20
   assert_code 1
   assert_reason 'Access denied'
-  app monitor "${parameters[@]}" 'deep_probe=mysql://probe@127.0.0.1:3399/?password_file=/run/password&query=SELECT%20SLEEP(30)#timeout=0.5' @depth=20
+  app monitor "${parameters[@]}" 'deep_probe=mysql://probe@127.0.0.1:3399/?password_file=/run/password&query=SELECT%20SLEEP(30)#timeout=4' @depth=20
   assert_code 1
   assert_reason 'timed out'
   on_node 'pkill -STOP -x mariadbd'
@@ -200,5 +200,5 @@ END
   on_node 'pkill -CONT -x mariadbd'
   app stop "${parameters[@]}" @timeout=60000
   assert_code 0
-  refute on_node 'pgrep -x mariadbd'
+  wait_until 20 refute on_node 'pgrep -x mariadbd'
 }
