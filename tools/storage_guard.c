@@ -8,6 +8,7 @@
  */
 #include <fcntl.h>
 #include <linux/reboot.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/reboot.h>
@@ -36,121 +37,264 @@ enum { ON_LOSS_EXIT, ON_LOSS_RESET };
 
 struct guard_reply {
     struct reservation_state state;
+    bool behind;         /* a path is not known to be registered: it may have come back */
     unsigned int joined; /* paths that came back and were registered again */
 };
 
-/* Reads who is registered, and lets paths that came back join. */
+/* The first of this node's keys (the list ends with 0) that is registered; 0 for none. */
+static uint64_t find_registered(const uint64_t *keys, const struct reservation_state *state)
+{
+    while (*keys && reservation_state_count(state, *keys) == 0)
+        keys++;
+    return *keys;
+}
+
+/* Reads who is registered, and registers nothing: it may be ended at any time. */
 static int look_at_device(struct reservation_device *device, struct deadline deadline, void *argument, void *data)
 {
     struct guard_reply *reply = data;
-    const uint64_t *keys = argument;
-    struct reservation_paths paths;
-    unsigned int count = 0;
     int r = reservation_read(device, deadline, &reply->state);
+    uint64_t key = r == 0 ? find_registered(argument, &reply->state) : 0;
 
-    for (; r == 0 && *keys && count == 0; keys += count == 0)
-        count = reservation_state_count(&reply->state, *keys);
-    if (r < 0 || count == 0 || reservation_is_joined(device, *keys, &reply->state))
+    reply->behind = key != 0 && !reservation_is_joined(device, key, &reply->state);
+    return r;
+}
+
+/* Lets paths that came back join. */
+static int join_device(struct reservation_device *device, struct deadline deadline, void *argument, void *data)
+{
+    struct guard_reply *reply = data;
+    struct reservation_paths paths;
+    int r = reservation_read(device, deadline, &reply->state);
+    uint64_t key = r == 0 ? find_registered(argument, &reply->state) : 0;
+
+    if (key == 0)
         return r;
-    if (reservation_join(device, *keys, deadline, &paths) == 0)
+    if (reservation_join(device, key, deadline, &paths) == 0)
         reply->joined = paths.joined;
     return reservation_read(device, deadline, &reply->state);
 }
 
+/* A guarded device, with a worker and a deadline of its own: one that hangs holds up the verdict of no other. */
+struct guard_slot {
+    struct reservation_guarded guarded;
+    struct reservation_pending *call; /* under way; NULL: none */
+    bool by_wwid, joins;              /* what it does */
+    bool awaited;                     /* or left alone, while losses are confirmed */
+    struct reservation_answer answer; /* of the last call that came back, and what it comes to; GUARD_KEPT before the first */
+    struct guard_reply reply;
+    enum reservation_guard_verdict verdict;
+};
+
 struct guard_round {
-    struct reservation_guarded *list;
+    struct guard_slot *slots;
     int count;
     unsigned int damaged; /* files of the list that cannot be read: what they named is not guarded */
-    uint64_t *keys; /* of the list, ending with 0: this node's own */
-    const char **specs;
-    struct reservation_answer *answers;
-    struct guard_reply *replies;
-    enum reservation_guard_verdict *verdicts;
+    uint64_t *keys;       /* of the list, ending with 0: this node's own */
+    uint64_t timeout_ms;
 };
+
+/* Ends what is under way. Not in the middle of registering a path: that takes back what it added where this node was fenced meanwhile. */
+static void slot_drop(struct guard_slot *slot)
+{
+    if (slot->call)
+        (void)reservation_call_end(slot->call, slot->joins ? reservation_pending_deadline(slot->call) : deadline_in(0), &slot->reply, &slot->answer);
+    slot->call = NULL;
+}
+
+static void drop_slots(struct guard_slot *slots, int count)
+{
+    for (int i = 0; i < count; i++)
+        slot_drop(&slots[i]);
+    free(slots);
+}
 
 static void round_free(struct guard_round *round)
 {
-    free(round->list);
+    drop_slots(round->slots, round->count);
     free(round->keys);
-    free(round->specs);
-    free(round->answers);
-    free(round->replies);
-    free(round->verdicts);
-    *round = (struct guard_round){ 0 };
-}
-
-static int prepare_round(struct guard_round *round)
-{
-    size_t count;
-
-    round->count = reservation_guarded_read(&round->list, &round->damaged);
-    if (round->count < 0)
-        return round->count;
-    count = (size_t)round->count;
-    round->keys = calloc(count + 1, sizeof(*round->keys));
-    round->specs = calloc(count + 1, sizeof(*round->specs));
-    round->answers = calloc(count + 1, sizeof(*round->answers));
-    round->replies = calloc(count + 1, sizeof(*round->replies));
-    round->verdicts = calloc(count + 1, sizeof(*round->verdicts));
-    if (!round->keys || !round->specs || !round->answers || !round->replies || !round->verdicts)
-        return -ENOMEM;
-    for (size_t i = 0; i < count; i++) {
-        round->keys[i] = round->list[i].key;
-        round->specs[i] = round->list[i].device;
-    }
-    return 0;
+    *round = (struct guard_round){ .timeout_ms = round->timeout_ms };
 }
 
 /* A kernel's name that was given anew: the disk that is meant is looked for by its worldwide name. Where it is not on this node, nothing is known of it. */
-static void look_by_wwid(struct guard_round *round, int place, uint64_t timeout_ms)
+static void slot_begin(const struct guard_round *round, struct guard_slot *slot, bool by_wwid, bool joins)
 {
-    _cleanup_free_ char *spec = text_printf("WWN=%s", round->list[place].wwid);
+    _cleanup_free_ char *spec = by_wwid ? text_printf("WWN=%s", slot->guarded.wwid) : strdup(slot->guarded.device);
+    int r;
 
-    if (!spec)
+    memset(&slot->reply, 0, sizeof(slot->reply));
+    slot->by_wwid = by_wwid;
+    slot->joins = joins;
+    slot->awaited = true;
+    r = spec ? reservation_call_begin(spec, joins ? join_device : look_at_device, round->keys, &slot->reply, sizeof(slot->reply),
+                                      deadline_in(round->timeout_ms), &slot->call) : -ENOMEM;
+    if (r == 0)
         return;
-    memset(&round->replies[place], 0, sizeof(round->replies[place]));
-    (void)reservation_call(spec, look_at_device, round->keys, &round->replies[place], sizeof(round->replies[place]), deadline_in(timeout_ms),
-                           &round->answers[place]);
-    round->verdicts[place] = reservation_guard_judge(&round->list[place], &round->answers[place], &round->replies[place].state);
+    slot->answer = (struct reservation_answer){ .error = r };
+    slot->verdict = GUARD_UNKNOWN;
 }
 
-/* Looks at all guarded devices at once. Returns how many are lost, or -errno where the list cannot be read. */
-static int look_round(struct guard_round *round, uint64_t timeout_ms)
+/* Takes the answer, which is there or comes too late. */
+static void slot_finish(const struct guard_round *round, struct guard_slot *slot)
 {
-    int r = prepare_round(round), lost = 0;
+    enum reservation_guard_verdict verdict;
 
-    if (r < 0)
-        return r;
-    (void)reservation_call_all(round->specs, (size_t)round->count, look_at_device, round->keys, round->replies, sizeof(*round->replies),
-                               deadline_in(timeout_ms), round->answers);
-    for (int i = 0; i < round->count; i++) {
-        round->verdicts[i] = reservation_guard_judge(&round->list[i], &round->answers[i], &round->replies[i].state);
-        if (round->verdicts[i] == GUARD_MOVED)
-            look_by_wwid(round, i, timeout_ms);
-        lost += round->verdicts[i] == GUARD_LOST;
-        if (round->replies[i].joined > 0)
-            log_notice("%s: %u paths that came back are registered again", round->specs[i], round->replies[i].joined);
+    (void)reservation_call_end(slot->call, reservation_pending_deadline(slot->call), &slot->reply, &slot->answer);
+    slot->call = NULL;
+    verdict = reservation_guard_judge(&slot->guarded, &slot->answer, &slot->reply.state);
+    if (slot->reply.joined > 0)
+        log_notice("%s: %u paths that came back are registered again", slot->guarded.device, slot->reply.joined);
+    if (verdict == GUARD_MOVED && !slot->by_wwid) {
+        slot_begin(round, slot, true, false);
+        return;
     }
+    slot->verdict = verdict;
+    if (verdict == GUARD_KEPT && slot->reply.behind)
+        slot_begin(round, slot, slot->by_wwid, true);
+}
+
+static int count_lost(const struct guard_round *round)
+{
+    int lost = 0;
+
+    for (int i = 0; i < round->count; i++)
+        lost += round->slots[i].verdict == GUARD_LOST;
     return lost;
 }
 
-/* Looks, and where something is lost looks once more: it could have been taken from the list in between. */
-static int look_surely(struct guard_round *round, uint64_t timeout_ms)
+/* What is awaited: the places and descriptors, and when the first of them is late. Returns how many there are. */
+static int collect_calls(const struct guard_round *round, struct pollfd *fds, int *places, struct deadline *next)
 {
-    int lost = look_round(round, timeout_ms);
+    int count = 0;
 
-    if (lost <= 0)
-        return lost;
-    round_free(round);
+    for (int i = 0; i < round->count; i++) {
+        const struct guard_slot *slot = &round->slots[i];
+        struct deadline deadline;
+
+        if (!slot->call || !slot->awaited)
+            continue;
+        fds[count] = (struct pollfd){ .fd = reservation_pending_fd(slot->call), .events = POLLIN };
+        deadline = fds[count].fd < 0 ? deadline_in(0) : reservation_pending_deadline(slot->call);
+        if (deadline.at_ms < next->at_ms)
+            *next = deadline;
+        places[count++] = i;
+    }
+    return count;
+}
+
+/* Takes answers as they come: until those that are awaited are there, until the deadline, or until a loss is seen, which needs no other answer. */
+static void follow_calls(struct guard_round *round, struct deadline until, bool wants_all)
+{
+    struct pollfd fds[RESERVATION_GUARDED_MAXIMUM];
+    int places[RESERVATION_GUARDED_MAXIMUM], count;
+
+    do {
+        struct deadline next = until;
+
+        count = collect_calls(round, fds, places, &next);
+        if (count > 0)
+            (void)poll(fds, (nfds_t)count, deadline_poll_ms(next));
+        for (int i = 0; i < count; i++) {
+            struct guard_slot *slot = &round->slots[places[i]];
+
+            if (fds[i].fd < 0 || fds[i].revents || deadline_passed(reservation_pending_deadline(slot->call)))
+                slot_finish(round, slot);
+        }
+    } while (count > 0 && !deadline_passed(until) && (wants_all || count_lost(round) == 0));
+}
+
+static bool is_same(const struct reservation_guarded *a, const struct reservation_guarded *b)
+{
+    return a->key == b->key && text_equal(a->owner, b->owner) && text_equal(a->device, b->device) && text_equal(a->wwid, b->wwid);
+}
+
+/* What is known of a device, and its call, stay with it. */
+static void keep_slot(struct guard_round *round, const struct reservation_guarded *guarded, struct guard_slot *ret)
+{
+    for (int i = 0; i < round->count; i++) {
+        if (is_same(&round->slots[i].guarded, guarded)) {
+            *ret = round->slots[i];
+            round->slots[i].call = NULL;
+            return;
+        }
+    }
+    ret->guarded = *guarded;
+    ret->verdict = GUARD_KEPT;
+}
+
+/* Reads the list anew. Returns 0 or -errno. */
+static int read_list(struct guard_round *round)
+{
+    _cleanup_free_ struct reservation_guarded *list = NULL;
+    int count = reservation_guarded_read(&list, &round->damaged);
+    struct guard_slot *slots;
+    uint64_t *keys;
+
+    if (count < 0)
+        return count;
+    slots = calloc((size_t)count + 1, sizeof(*slots));
+    keys = calloc((size_t)count + 1, sizeof(*keys));
+    if (!slots || !keys) {
+        free(slots);
+        free(keys);
+        return -ENOMEM;
+    }
+    for (int i = 0; i < count; i++) {
+        keys[i] = list[i].key;
+        keep_slot(round, &list[i], &slots[i]);
+    }
+    drop_slots(round->slots, round->count);
+    free(round->keys);
+    round->slots = slots;
+    round->keys = keys;
+    round->count = count;
+    return 0;
+}
+
+/* What is lost is looked at once more: it could have been taken from the list in between. Returns how many are, or -errno where the list cannot be read. */
+static int confirm_losses(struct guard_round *round, bool wants_all)
+{
+    int r;
+
     (void)deadline_sleep(DEADLINE_NEVER, CONFIRM_MS);
-    return look_round(round, timeout_ms);
+    r = read_list(round);
+    for (int i = 0; r == 0 && i < round->count; i++) {
+        struct guard_slot *slot = &round->slots[i];
+
+        slot->awaited = false;
+        if (slot->verdict != GUARD_LOST)
+            continue;
+        slot_drop(slot);
+        slot->verdict = GUARD_UNKNOWN;
+        slot_begin(round, slot, slot->by_wwid, false);
+    }
+    if (r == 0)
+        follow_calls(round, DEADLINE_NEVER, wants_all);
+    return r < 0 ? r : count_lost(round);
+}
+
+/* Looks at all guarded devices at once, those apart that an earlier look still hangs on. Returns how many are lost, or -errno where the list cannot be read. */
+static int look_surely(struct guard_round *round, struct deadline until, bool wants_all)
+{
+    int r = read_list(round);
+
+    for (int i = 0; r == 0 && i < round->count; i++) {
+        round->slots[i].awaited = true;
+        if (!round->slots[i].call)
+            slot_begin(round, &round->slots[i], false, false);
+    }
+    if (r == 0)
+        follow_calls(round, until, wants_all);
+    if (r == 0 && count_lost(round) > 0)
+        r = confirm_losses(round, wants_all);
+    return r;
 }
 
 static const char *verdict_text(const struct guard_round *round, int place)
 {
-    const struct reservation_answer *answer = &round->answers[place];
+    const struct reservation_answer *answer = &round->slots[place].answer;
 
-    switch (round->verdicts[place]) {
+    switch (round->slots[place].verdict) {
     case GUARD_KEPT:
         return "registered";
     case GUARD_LOST:
@@ -169,12 +313,12 @@ static void record_loss(const struct guard_round *round)
     char text[512];
 
     for (int i = 0; i < round->count; i++) {
-        if (round->verdicts[i] != GUARD_LOST)
+        if (round->slots[i].verdict != GUARD_LOST)
             continue;
-        (void)reservation_state_format(&round->replies[i].state, text, sizeof(text));
-        log_error("%s of %s: %s (%s)", round->specs[i], round->list[i].owner, verdict_text(round, i), text);
+        (void)reservation_state_format(&round->slots[i].reply.state, text, sizeof(text));
+        log_error("%s of %s: %s (%s)", round->slots[i].guarded.device, round->slots[i].guarded.owner, verdict_text(round, i), text);
         if (!hangs)
-            hangs = agent_record(NAME, round->list[i].owner, "lost-registration", "%s: %s; %s", round->specs[i], verdict_text(round, i), text) == -ETIMEDOUT;
+            hangs = agent_record(NAME, round->slots[i].guarded.owner, "lost-registration", "%s: %s; %s", round->slots[i].guarded.device, verdict_text(round, i), text) == -ETIMEDOUT;
     }
 }
 
@@ -182,11 +326,11 @@ static void record_loss(const struct guard_round *round)
 
 static int check_once(struct command_run *run, const struct guard_options *options, bool quiet, int lost_code)
 {
-    struct guard_round round = { 0 };
+    struct guard_round round = { .timeout_ms = options->timeout_ms };
     int lost, code;
 
     log_open(NAME);
-    lost = look_surely(&round, options->timeout_ms);
+    lost = look_surely(&round, DEADLINE_NEVER, !quiet);
     code = lost > 0 ? lost_code : COMMAND_SUCCESS;
     if (lost < 0)
         code = command_fail(run, quiet ? COMMAND_SUCCESS : COMMAND_FAILURE, "the list of guarded devices (" RESERVATION_GUARD_FOLDER ") cannot be read: %s",
@@ -194,8 +338,8 @@ static int check_once(struct command_run *run, const struct guard_options *optio
     if (round.damaged > 0)
         (void)printf("%u files of the list of guarded devices are damaged: remove them from " RESERVATION_GUARD_FOLDER " and restart this node\n", round.damaged);
     for (int i = 0; lost >= 0 && i < round.count; i++) {
-        if (!quiet || round.verdicts[i] != GUARD_KEPT)
-            (void)printf("%s (%s): %s\n", round.specs[i], round.list[i].owner, verdict_text(&round, i));
+        if (!quiet || round.slots[i].verdict != GUARD_KEPT)
+            (void)printf("%s (%s): %s\n", round.slots[i].guarded.device, round.slots[i].guarded.owner, verdict_text(&round, i));
     }
     if (lost > 0)
         record_loss(&round);
@@ -236,11 +380,11 @@ static void tell_changes(const struct guard_round *round, bool *told)
     int unknown = -1;
 
     for (int i = 0; i < round->count && unknown < 0; i++) {
-        if (round->verdicts[i] == GUARD_UNKNOWN || round->verdicts[i] == GUARD_MOVED)
+        if (round->slots[i].verdict == GUARD_UNKNOWN || round->slots[i].verdict == GUARD_MOVED)
             unknown = i;
     }
     if (unknown >= 0 && !*told)
-        log_warning("%s does not tell who is registered: %s", round->specs[unknown], verdict_text(round, unknown));
+        log_warning("%s does not tell who is registered: %s", round->slots[unknown].guarded.device, verdict_text(round, unknown));
     if (unknown < 0 && *told)
         log_notice("all guarded devices answer again");
     *told = unknown >= 0;
@@ -251,6 +395,7 @@ static int run_guard(struct command_run *run, const void *data)
     const struct guard_options *options = data;
     /* Opened and locked in memory beforehand: when it is needed, this node may have no disk left to read a program from. */
     _cleanup_close_ int trigger_fd = options->on_loss == ON_LOSS_RESET ? open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC) : -1;
+    struct guard_round round = { .timeout_ms = options->timeout_ms };
     bool told = false, list_told = false;
 
     log_open(NAME);
@@ -260,8 +405,8 @@ static int run_guard(struct command_run *run, const void *data)
     log_info("looks at the guarded devices every %llu ms", (unsigned long long)options->interval_ms);
     (void)mlockall(MCL_CURRENT | MCL_FUTURE);
     for (;;) {
-        struct guard_round round = { 0 };
-        int lost = look_surely(&round, options->timeout_ms);
+        struct deadline next = deadline_in(options->interval_ms);
+        int lost = look_surely(&round, next, false);
 
         if (lost > 0) {
             record_loss(&round);
@@ -275,8 +420,7 @@ static int run_guard(struct command_run *run, const void *data)
         list_told = lost < 0 || round.damaged > 0;
         if (lost == 0)
             tell_changes(&round, &told);
-        round_free(&round);
-        (void)deadline_sleep(DEADLINE_NEVER, options->interval_ms);
+        (void)deadline_sleep(DEADLINE_NEVER, deadline_left_ms(next));
     }
 }
 

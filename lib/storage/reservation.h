@@ -216,6 +216,17 @@ int reservation_call(const char *spec, reservation_function function, void *argu
 size_t reservation_call_all(const char *const *specs, size_t count, reservation_function function, void *argument, void *replies,
                             size_t reply_size, struct deadline deadline, struct reservation_answer *answers);
 
+/* One of these calls in steps, for who waits for several without one holding up the others. begin copies the reply into the call; end waits until the deadline, fills the
+ * reply and the answer, and frees the call; a child that has not answered by then is ended. begin returns 0 or -ENOMEM: what else fails, end tells. */
+struct reservation_pending;
+int reservation_call_begin(const char *spec, reservation_function function, void *argument, const void *reply, size_t reply_size,
+                           struct deadline deadline, struct reservation_pending **ret);
+int reservation_call_end(struct reservation_pending *pending, struct deadline deadline, void *reply, struct reservation_answer *ret);
+/* What becomes readable when the answer is there, or -1: it is there. */
+int reservation_pending_fd(const struct reservation_pending *pending);
+/* As it was given to begin. */
+struct deadline reservation_pending_deadline(const struct reservation_pending *pending);
+
 /* The disks and maps that a block device stands on (partition -> disk; logical volume -> its physical volumes; a map is not taken apart), found in
  * /sys alone. Returns their number (paths in fresh memory, NULL-terminated, that text_free_vector() frees), -ENODEV, or -errno. */
 int reservation_disks_below(const char *device, char ***ret_paths);

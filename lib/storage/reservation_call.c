@@ -135,6 +135,53 @@ size_t reservation_call_all(const char *const *specs, size_t count, reservation_
     return failed;
 }
 
+/* ---- one call in steps -------------------------------------------------------------------------------------------- */
+
+struct reservation_pending {
+    struct call_job job;
+    struct deadline deadline;
+    char *spec;
+};
+
+int reservation_call_begin(const char *spec, reservation_function function, void *argument, const void *reply, size_t reply_size,
+                           struct deadline deadline, struct reservation_pending **ret)
+{
+    struct reservation_pending *pending = calloc(1, sizeof(*pending));
+    char *copy = strdup(spec);
+
+    if (!pending || !copy) {
+        free(pending);
+        free(copy);
+        return -ENOMEM;
+    }
+    pending->spec = copy;
+    pending->deadline = deadline;
+    pending->job = (struct call_job){ copy, function, argument, reply_size, child_deadline(deadline), NULL, { 0 }, 0 };
+    begin_job(&pending->job, reply);
+    *ret = pending;
+    return 0;
+}
+
+int reservation_pending_fd(const struct reservation_pending *pending)
+{
+    return pending->job.begun == 0 ? pending->job.handle.read_fd : -1;
+}
+
+struct deadline reservation_pending_deadline(const struct reservation_pending *pending)
+{
+    return pending->deadline;
+}
+
+int reservation_call_end(struct reservation_pending *pending, struct deadline deadline, void *reply, struct reservation_answer *ret)
+{
+    end_job(&pending->job, deadline, reply, ret);
+    free(pending->spec);
+    free(pending);
+    return ret->error;
+}
+
+/* ---- whole calls -------------------------------------------------------------------------------------------------- */
+
 int reservation_call(const char *spec, reservation_function function, void *argument, void *reply, size_t reply_size,
                      struct deadline deadline, struct reservation_answer *ret)
 {
