@@ -127,7 +127,7 @@ static bool is_private(const char *text)
     return inet_pton(AF_INET6, text, &ipv6) == 1 && (ipv6.s6_addr[0] & 0xfe) == 0xfc;
 }
 
-static enum cloud_address_kind kind_of(const struct vip_config *config, const char *cloud)
+static enum cloud_address_kind kind_of(const struct vip_config *config, const struct cloud *cloud)
 {
     static const enum cloud_address_kind kinds[] = {
         [MODE_SECONDARY] = CLOUD_ADDRESS_SECONDARY, [MODE_ELASTIC] = CLOUD_ADDRESS_ELASTIC, [MODE_HAVIP] = CLOUD_ADDRESS_HAVIP, [MODE_ROUTE] = CLOUD_ADDRESS_ROUTE,
@@ -143,7 +143,7 @@ static enum cloud_address_kind kind_of(const struct vip_config *config, const ch
         return CLOUD_ADDRESS_HAVIP;
     if (!is_private(config->address))
         return CLOUD_ADDRESS_ELASTIC;
-    return text_equal(cloud, "huawei") ? CLOUD_ADDRESS_HAVIP : CLOUD_ADDRESS_SECONDARY;
+    return cloud_private_kind(cloud);
 }
 
 static const char *kind_name(enum cloud_address_kind kind)
@@ -183,7 +183,7 @@ static enum ocf_code reach_cloud(struct call *call, bool urgent)
         log_warning("%s", hazard);
     if (cloud_params_open(&config->cloud, urgent, call->run->deadline, &call->cloud, &failure) < 0)
         return agent_fail(call->run, OCF_ERR_GENERIC, "address %s: the cloud cannot be asked: %s", config->address, failure.text);
-    call->spec = (struct cloud_address_spec){ .kind = kind_of(config, cloud_name(call->cloud)), .address = config->address, .interface = config->interface,
+    call->spec = (struct cloud_address_spec){ .kind = kind_of(config, call->cloud), .address = config->address, .interface = config->interface,
                                               .tables = config->tables, .private_address = config->private_address };
     if (cloud_self(call->cloud, call->run->deadline, &call->self) < 0)
         return fail_cloud(call, "which instance this is could not be told");

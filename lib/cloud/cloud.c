@@ -12,15 +12,13 @@
 #include "cloud/cloud_provider.h"
 #include "cloud/http_client.h"
 
-/* A fifth cloud is one more file and one more line here (and its name below). */
-static const struct cloud_provider *const cloud_providers[] = {
-    &cloud_aws,
-    &cloud_aliyun,
-    &cloud_tencent,
-    &cloud_huawei,
-};
+#define CLOUD_POINTER(name) &cloud_##name,
+#define CLOUD_WORD(name)    #name,
+#define CLOUD_LISTED(name)  #name ", "
 
-const char *const cloud_names[] = { "auto", "aws", "aliyun", "tencent", "huawei", NULL };
+static const struct cloud_provider *const cloud_providers[] = { CLOUDS(CLOUD_POINTER) };
+
+const char *const cloud_names[] = { "auto", CLOUDS(CLOUD_WORD) NULL };
 
 #define LIST_MAXIMUM 10000
 #define DETECT_MS 1500 /* for one metadata service that may not be there at all */
@@ -97,7 +95,7 @@ int cloud_config_check(const struct cloud_config *config, struct cloud_failure *
     bool automatic = text_empty(config->cloud) || text_equal(config->cloud, "auto");
 
     if (!automatic && !find_provider(config->cloud))
-        return refuse(failure, "cloud '%.40s' is none of aws, aliyun, tencent, huawei, auto", config->cloud);
+        return refuse(failure, "cloud '%.40s' is none of " CLOUDS(CLOUD_LISTED) "auto", config->cloud);
     if (!text_empty(config->region) && !is_region(config->region))
         return refuse(failure, "region '%.60s' is no region: small letters, digits and -", config->region);
     if (!text_empty(config->metadata) && !is_url(config->metadata))
@@ -267,6 +265,11 @@ void cloud_close(struct cloud *cloud)
 const char *cloud_name(const struct cloud *cloud)
 {
     return cloud->provider->name;
+}
+
+enum cloud_address_kind cloud_private_kind(const struct cloud *cloud)
+{
+    return cloud->provider->private_kind;
 }
 
 struct cloud_usage cloud_usage(const struct cloud *cloud)

@@ -80,7 +80,7 @@ int cloud_error_errno(enum cloud_error error);
 
 /* All texts are borrowed until cloud_open returns. NULL (or 0) means: the default, found by itself. */
 struct cloud_config {
-    const char *cloud;       /* "auto" (NULL), "aws", "aliyun", "tencent", "huawei" */
+    const char *cloud;       /* one of cloud_names; NULL: "auto" */
     const char *region;      /* NULL: the metadata service's */
     const char *endpoints;   /* "SERVICE=URL ..." separated by blanks or commas (ec2, elb; ecs, vpc, slb, alb, nlb; cvm, cbs, vpc, clb; ecs, evs, vpc,
                               * elb, iam; "all=URL" for each that is not named). A path in the URL is kept in front. */
@@ -120,7 +120,7 @@ static inline void cleanup_cloud(struct cloud **cloud)
 }
 #define _cleanup_cloud_ _cleanup_(cleanup_cloud)
 
-/* "aws", "aliyun", "tencent", "huawei". */
+/* One of cloud_names, never "auto". */
 const char *cloud_name(const struct cloud *cloud);
 
 /* What this handle has sent so far, for logs, records and bench. */
@@ -279,6 +279,9 @@ enum cloud_address_kind {
     CLOUD_ADDRESS_HAVIP,     /* a virtual address whose holder announces it (Aliyun, Tencent HaVip; Huawei virtual IP); AWS has none */
     CLOUD_ADDRESS_ROUTE,     /* a route whose next hop is an instance (interface) */
 };
+
+/* What moves a private address in this cloud where the user names no way: SECONDARY, or HAVIP (Huawei). */
+enum cloud_address_kind cloud_private_kind(const struct cloud *cloud);
 
 struct cloud_address_spec {
     enum cloud_address_kind kind;

@@ -3,7 +3,7 @@
 #define VIGIL_CLOUD_CLOUD_PROVIDER_H
 /*
  * Internal to lib/cloud: what one cloud supplies, and what the common part gives it. A cloud is one file with one `const struct cloud_provider` and
- * one line in cloud_providers[] (cloud.c).
+ * one line of CLOUDS.
  */
 #include "cloud/api_call.h"
 #include "cloud/cloud.h"
@@ -17,6 +17,7 @@ struct cloud_provider {
     const char *const *dmi_words;  /* any of them in the DMI texts names this cloud; ended by NULL */
     const struct cloud_service *services; /* ended by an empty row */
     bool xml;                      /* its API answers in XML, else in JSON */
+    enum cloud_address_kind private_kind; /* what moves a private address where nothing else is said */
     const struct credential_format *formats; /* of its credentials files; ended by an empty row */
 
     /* The host of a service: "ec2.eu-west-1.amazonaws.com". */
@@ -58,7 +59,17 @@ struct cloud_provider {
     int (*target_deregister)(struct cloud *cloud, const struct cloud_target *target, struct deadline deadline);
 };
 
-extern const struct cloud_provider cloud_aws, cloud_aliyun, cloud_tencent, cloud_huawei;
+/* Every cloud, in the order in which cloud=auto tries them: aws is cloud_aws of aws.c. A fifth one is a file and its line here (and the file's name among the sources of
+ * Makemodule.am, as for any). The words that the parameter cloud takes, its error and its texts follow from it. */
+#define CLOUDS(CLOUD) \
+    CLOUD(aws)        \
+    CLOUD(aliyun)     \
+    CLOUD(tencent)    \
+    CLOUD(huawei)
+
+#define CLOUD_DECLARE(name) extern const struct cloud_provider cloud_##name;
+CLOUDS(CLOUD_DECLARE)
+#undef CLOUD_DECLARE
 
 struct cloud {
     const struct cloud_provider *provider;

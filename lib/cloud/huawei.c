@@ -1140,6 +1140,7 @@ static int huawei_target_deregister(struct cloud *cloud, const struct cloud_targ
 
 const struct cloud_provider cloud_huawei = {
     .name = "huawei",
+    .private_kind = CLOUD_ADDRESS_HAVIP,
     .metadata = "http://169.254.169.254",
     .dmi_words = (const char *const[]){ "huawei", NULL },
     .services = services,
