@@ -213,11 +213,16 @@ static const char *remedy(enum cloud_error error)
     return text ? text : "";
 }
 
+/* Signatures are good for five minutes (AWS, Tencent Cloud) or fifteen. EC2 calls a signature that is too old AuthFailure, as it calls a key that it does not know: the answer's
+ * date tells what to look at. */
+#define SKEW_TOLERATED_S 240
+
 static void append_skew(struct cloud *cloud, const struct api_error *error)
 {
     size_t length = strlen(cloud->failure.text);
+    bool suspect = cloud->failure.error == CLOUD_AUTH && (error->skew_s >= SKEW_TOLERATED_S || error->skew_s <= -SKEW_TOLERATED_S);
 
-    if (cloud->failure.error != CLOUD_CLOCK)
+    if (cloud->failure.error != CLOUD_CLOCK && !suspect)
         return;
     if (error->skew_s != 0)
         (void)text_format(cloud->failure.text + length, sizeof(cloud->failure.text) - length,

@@ -302,6 +302,19 @@ eventually() {
     assert_output_has 'skew=3[56][0-9][0-9]'
     assert_output_has "behind the server's"
   done
+  # EC2 calls it AuthFailure, too.
+  new_world aws
+  cloudsim settings '{"clock_offset":270}' >/dev/null
+  fault '"kind":"error","status":401,"code":"AuthFailure","count":0'
+  refuse authentication instance "$first"
+  assert_output_has "behind the server's"
+}
+
+@test "an unknown key is no matter of the clock" {
+  new_world aws
+  fault '"kind":"error","status":401,"code":"AuthFailure","count":0'
+  refuse authentication instance "$first"
+  [[ "$output" != *"behind the server's"* && "$output" != *"ahead of"* ]]
 }
 
 @test "throttled reads are repeated, throttled changes too, and both end with the deadline" {
