@@ -34,7 +34,7 @@
 /* Between two reads that have to agree. */
 #define READ_AGAIN_MS 1000
 /* How late a request to attach that was not answered is thought to have its effect. */
-#define LATE_ATTACH_MS 8000
+#define LATE_ATTACH_MS 20000
 /* For one question to Pacemaker, which answers at once or is not there. */
 #define RECORD_LIMIT_MS 5000
 #define GIB (UINT64_C(1) << 30)
@@ -71,7 +71,7 @@ static const struct param params[] = {
     { "hosts", PARAM_TEXT(struct disk_config, naming.hosts), .aliases = NAMES("pcmk_host_map"), .check = instance_hosts_check,
       .shortdesc = "Which instance is which node: NODE=INSTANCE pairs",
       .longdesc = "Needed to take the disk from a failed node, since Pacemaker knows nodes and the cloud knows instances: \"n1=i-0123 n2=i-4567\". Without it, an "
-                  "instance's name (or its tag host_tag) is its node's name." },
+                  "instance's name (or its tag host_tag) is its node's name, and no other instance may bear it." },
     { "host_tag", PARAM_TEXT(struct disk_config, naming.tag), .shortdesc = "Tag of the instances that holds the node's name" },
     { "device_timeout", PARAM_DURATION(struct disk_config, device_timeout_ms), .default_value = "60", .minimum = 1000, .maximum = 3600000,
       .shortdesc = "How long a start waits for the kernel to show an attached disk" },
@@ -102,6 +102,7 @@ struct call {
     struct disk_identity device;  /* the kernel's */
     struct disk_note note;
     struct disk_serials serials;
+    bool attach_open;             /* a request to attach was sent, and what became of it was not seen */
     char note_path[PATH_MAX], link[PATH_MAX];
 };
 
@@ -174,11 +175,15 @@ static int look_at_link(const char *path)
     return text_after(target, "/dev/") ? 0 : -EEXIST;
 }
 
+/* Nothing of it is here any more. Where a request to attach may have its effect after all, a note stays: each probe asks the cloud then, and the next stop takes away what it
+ * finds. */
 static void forget(struct call *call)
 {
     if (look_at_link(call->link) == 0)
         (void)unlink(call->link);
-    if (call->note_path[0])
+    if (call->attach_open)
+        (void)write_note(call, DISK_PHASE_DETACHING);
+    else if (call->note_path[0])
         (void)unlink(call->note_path);
 }
 
@@ -800,8 +805,10 @@ static enum ocf_code release(struct call *call, bool here)
         return OCF_SUCCESS;
     }
     code = look(call);
-    if (code == OCF_SUCCESS && call->note.phase == DISK_PHASE_ATTACHING)
+    if (code == OCF_SUCCESS && call->note.phase == DISK_PHASE_ATTACHING) {
         code = await_late_attach(call);
+        call->attach_open = code == OCF_SUCCESS && !own_attachment(call);
+    }
     return code == OCF_SUCCESS ? detach(call) : code;
 }
 

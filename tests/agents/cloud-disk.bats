@@ -562,6 +562,23 @@ has_call() { [ "$(cloudsim faults | grep -c "$1")" -gt 0 ]; }
   assert_code 0
   wait "$late"
   assert_equal "$(attached_to)" ""
+  # Later still, behind the stop: the next probe sees it, although no device shows it.
+  disk start @timeout=6000 request_timeout=1
+  assert_code 1
+  disk stop @timeout=8000
+  assert_code 0
+  cloudsim set "{\"cloud\":\"aws\",\"kind\":\"disk\",\"id\":\"$DISK\",\"fields\":{\"state\":\"in-use\",\"attachments\":[[\"$own\",\"/dev/sdf\",\"attached\",1]]}}"
+  disk monitor @interval=0
+  assert_code 1
+  assert_reason "a stop puts it right"
+  disk stop
+  assert_code 0
+  assert_equal "$(attached_to)" ""
+  # And then nothing is left that would have to be asked about.
+  cloudsim_delete log >/dev/null
+  disk monitor @interval=0
+  assert_code 7
+  assert_equal "$(cloudsim count/DescribeVolumes)" 0
   # One that was refused is not waited for.
   cloudsim_delete faults >/dev/null
   cloudsim settings '{"disk_limit":0}'
