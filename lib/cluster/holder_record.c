@@ -81,18 +81,26 @@ static int read_once(const char *name, struct deadline deadline, struct holder_r
     return r < 0 ? r : 1;
 }
 
+/* The last try may be cut off by the end of the time: what the cluster has answered before tells more. */
+static int said_before(bool refused, int result)
+{
+    return refused && result == -ETIMEDOUT ? -ENOTCONN : result;
+}
+
 int holder_record_read(const char *resource, struct deadline deadline, struct holder_record *ret)
 {
     _cleanup_free_ char *name = text_printf(ATTRIBUTE_PREFIX "%s", resource);
+    bool refused = false;
 
     if (!name)
         return -ENOMEM;
     for (;;) {
-        int r = read_once(name, deadline, ret);
+        int r = said_before(refused, read_once(name, deadline, ret));
 
         /* The CIB is not reached for a moment while a node joins. */
         if (r != -ENOTCONN || deadline_sleep(deadline, RETRY_MS) < 0)
             return r;
+        refused = true;
     }
 }
 
@@ -101,18 +109,20 @@ int holder_record_write(const char *resource, const struct holder_record *record
     _cleanup_free_ char *name = text_printf(ATTRIBUTE_PREFIX "%s", resource);
     _cleanup_free_ char *value = text_printf("%s %s %" PRId64, record->held ? "held" : "released", record->node, record->fenced_s);
     const char *const argv[] = { "crm_attribute", "--type", "crm_config", "--name", name, "--update", value, NULL };
+    bool refused = false;
 
     if (!name || !value)
         return -ENOMEM;
     for (;;) {
         _cleanup_child_result_ struct child_result result = { 0 };
-        int r = run_attribute(argv, deadline, &result);
+        int r = said_before(refused, run_attribute(argv, deadline, &result));
 
         if (r == 1)
             return 0;
         r = r == 0 ? -ENOTCONN : r;
         if (r != -ENOTCONN || deadline_sleep(deadline, RETRY_MS) < 0)
             return r;
+        refused = true;
     }
 }
 

@@ -13,17 +13,17 @@ static void test_interrupts_poll(void **state)
 
     (void)state;
     assert_int_equal(interrupt_begin(deadline_in(50)), 0);
-    assert_int_equal(poll(NULL, 0, 5000), -1);
+    assert_int_equal(poll(NULL, 0, 60000), -1);
     assert_int_equal(errno, EINTR);
-    assert_int_equal(poll(NULL, 0, 5000), -1); /* and again: a call that polls on is interrupted too */
+    assert_int_equal(poll(NULL, 0, 60000), -1); /* and again: a call that polls on is interrupted too */
     assert_true(interrupt_end());
-    assert_true(deadline_now_ms() - begin < 2000);
+    assert_true(deadline_now_ms() - begin < 50000);
 }
 
 static void test_in_time(void **state)
 {
     (void)state;
-    assert_int_equal(interrupt_begin(deadline_in(5000)), 0);
+    assert_int_equal(interrupt_begin(deadline_in(60000)), 0);
     assert_int_equal(poll(NULL, 0, 10), 0);
     assert_false(interrupt_end());
     assert_int_equal(interrupt_begin(DEADLINE_NEVER), 0);
@@ -34,7 +34,7 @@ static void test_deadline_in_the_past(void **state)
 {
     (void)state;
     assert_int_equal(interrupt_begin((struct deadline){ 1 }), 0);
-    assert_int_equal(poll(NULL, 0, 5000), -1);
+    assert_int_equal(poll(NULL, 0, 60000), -1);
     assert_true(interrupt_end());
 }
 
@@ -50,7 +50,7 @@ static void test_restores(void **state)
     (void)sigaddset(&blocked, SIGALRM);
     assert_int_equal(sigprocmask(SIG_BLOCK, &blocked, NULL), 0);
     assert_int_equal(interrupt_begin(deadline_in(10)), 0);
-    assert_int_equal(poll(NULL, 0, 5000), -1);
+    assert_int_equal(poll(NULL, 0, 60000), -1);
     assert_true(interrupt_end());
     assert_int_equal(sigprocmask(SIG_BLOCK, NULL, &now), 0);
     assert_int_equal(sigismember(&now, SIGALRM), 1);
