@@ -118,6 +118,8 @@ node_main() {
   mount -t tmpfs -o mode=755 tmpfs /run
   mkdir -p /run/lock /run/overlay
   node_mount_sys
+  # Where libqb's rings lie: those of another node, or of a daemon that was killed, are none of this one's.
+  [ ! -d /dev/shm ] || mount -t tmpfs -o mode=1777 tmpfs /dev/shm
   # The records' folder need not exist on this machine: put a layer over what does.
   existing=$state
   while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
@@ -154,7 +156,7 @@ node_start() {
     bash -c "$(declare -f node_main node_mount_sys); hostname \"\$1\"; node_main \"\$2\" \"\$3\"" \
     node "$name" "$(build_statedir)" "$ready" </dev/null >"$directory/node.$name.log" 2>&1 3>&- 4>&- &
   node_init[$name]=$!
-  if ! wait_until 10 test -e "$ready"; then
+  if ! wait_until 60 test -e "$ready"; then
     cat "$directory/node.$name.log" >&2
     return 1
   fi
