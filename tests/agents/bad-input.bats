@@ -10,9 +10,14 @@ setup() {
   node_run ip link set eth0 addrgenmode none
   node_run ip link set eth1 addrgenmode none up
   node_run ip link set eth0 up
+  # Nor the kernel's own routes, which come with the carrier.
+  wait_until 30 link_is_up eth0
+  wait_until 30 link_is_up eth1
   node_run ip address add 192.0.2.1/24 dev eth0
   marker=$BATS_TEST_TMPDIR/executed
 }
+
+link_is_up() { node_run ip link show "$1" | grep -q 'state UP'; }
 
 # What a call needs beside the parameter under test.
 needed() {

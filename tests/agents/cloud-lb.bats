@@ -255,7 +255,7 @@ responder_pid() { node_run sed 's/ .*//' "/run/vigil/cloud-lb/test@responder"; }
   what=(responder_port=8099)
   lb start
   node_run kill -KILL "$(responder_pid)"
-  wait_until 5 eval '! answers'
+  wait_until 30 eval '! answers'
   lb monitor
   assert_code 7
   assert_reason "the health responder has ended"
@@ -278,7 +278,7 @@ responder_pid() { node_run sed 's/ .*//' "/run/vigil/cloud-lb/test@responder"; }
   cloud_node aws
   what=(responder_port=8099)
   node_spawn python3 -m http.server 8099 --bind 0.0.0.0
-  wait_until 10 answers
+  wait_until 30 answers
   lb start
   assert_code 1
   assert_reason "another process has this port"
@@ -322,7 +322,7 @@ time.sleep(60)'
   assert is_member
   assert [ -n "$(answers)" ]
   node_run kill -KILL "$(responder_pid)"
-  wait_until 5 eval '! answers'
+  wait_until 30 eval '! answers'
   lb monitor
   assert_code 1
   lb stop

@@ -53,7 +53,7 @@ fault() {
 
 # eventually TEXT WORD...: it is so within ten seconds.
 eventually() {
-  local tries=50
+  local tries=200
   until call "${@:2}" 2>/dev/null | grep -q -- "$1"; do
     [ $((tries -= 1)) -gt 0 ] || { echo "never $1: $(call "${@:2}" 2>&1)"; return 1; }
     sleep 0.2
@@ -114,6 +114,8 @@ eventually() {
   done
 }
 
+disk_is_leaving() { ! cloudsim_get "$cloud" disk "$DISK" attachments | grep -q '"attached"'; }
+
 @test "a disk that is just leaving another instance is waited for" {
   for cloud in "${clouds[@]}"; do
     new_world "$cloud"
@@ -122,9 +124,10 @@ eventually() {
     cloudsim settings '{"scale":4}' >/dev/null
     [ "$cloud" = huawei ] || expect "" detach "$DISK" "$second"
     # Huawei's detach is followed to its end.
-    [ "$cloud" != huawei ] || { call detach "$DISK" "$second" 2>/dev/null & sleep 0.3; }
+    [ "$cloud" != huawei ] || { call detach "$DISK" "$second" >/dev/null 2>&1 3>&- & leaving=$!; wait_until 30 disk_is_leaving; }
     expect "" attach "$DISK" "$first"
     expect "attachment=$first" await "$DISK" "$first" attached
+    [ "$cloud" != huawei ] || wait "$leaving" || :
   done
 }
 
@@ -260,17 +263,22 @@ eventually() {
   done
 }
 
+faulted() { [ "$(cloudsim faults)" != '[]' ]; }
+
 @test "no core dump, no tracing while secrets are held" {
   new_world aws
-  fault '"kind":"hang","seconds":20,"count":0' >/dev/null
-  call seconds=10 instance "$first" >/dev/null 2>&1 &
-  local pid=$! child='' tries=50
+  fault '"kind":"hang","seconds":60,"count":0' >/dev/null
+  call seconds=60 instance "$first" >/dev/null 2>&1 3>&- &
+  local pid=$! child='' tries=200
   at_end kill "$pid"
+  # It has its keys by now, and waits for the answer.
+  wait_until 30 faulted
   until [ -n "$child" ] && grep -q 'Max core file size *0 *0' "/proc/$child/limits" 2>/dev/null; do
-    child=$(pgrep -P "$pid" cloud_call || pgrep -s 0 -f 'cloud_call.*seconds=10' | head -n 1)
+    child=$(pgrep -P "$pid" cloud_call || pgrep -s 0 -f 'cloud_call.*seconds=60' | head -n 1)
     [ $((tries -= 1)) -gt 0 ] || { cat "/proc/$child/limits"; false; }
     sleep 0.1
   done
+  at_end kill "$child"
   secret=$(sed -n 2p "$BATS_TEST_TMPDIR/run/"keys-aws-*[0-9a-f])
   assert [ ${#secret} -gt 20 ]
   assert_equal "$(tr '\0' '\n' <"/proc/$child/environ" | grep -cF -- "$secret")" 0

@@ -19,7 +19,7 @@ target_start() {
   # shellcheck disable=SC2154 # set by node_spawn
   target_pid=$spawned
   at_end end_process "$target_pid"
-  wait_until 10 target_control --op show --mode sys
+  wait_until 60 target_control --op show --mode sys
   target_control --op new --mode target --tid 1 -T "$TARGET_IQN" || return 1
   for ((lun = 1; lun <= count; lun++)); do
     truncate -s 1M "$BATS_TEST_TMPDIR/lun$lun"
@@ -65,7 +65,7 @@ host_open() {
 
 host_answer() {
   local line
-  eval "read -r -t 20 line <&\$host_out_$1" || { echo "host $1 does not answer" >&2; return 1; }
+  eval "read -r -t 60 line <&\$host_out_$1" || { echo "host $1 does not answer" >&2; return 1; }
   echo "$line"
 }
 

@@ -157,7 +157,7 @@ configures() {
         run grep -oE '^fence_vigil_cloud .*' "$VIGIL_SOURCE/doc/cloud-$cloud.md"
         assert [ "${#lines[@]}" -eq 2 ]
         for line in "${lines[@]}"; do
-            run node_run bash -c "timeout 20 $VIGIL_BUILD/stonith/$line --login-timeout=2 --shell-timeout=2"
+            run node_run bash -c "timeout 120 $VIGIL_BUILD/stonith/$line --login-timeout=2 --shell-timeout=2"
             echo "$output"
             assert_equal "$status" 1
             refute grep -qE 'usage|no option|not known|unknown' <<<"$output"
