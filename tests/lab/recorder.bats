@@ -199,7 +199,7 @@ vigild_is_new() {
   for ((i = 1; i <= 40; i++)); do note "$active" "no room $i."; done
   lab_wait 60 "the trouble said" eval '[ "$(status_of "$active" recorder)" = "No space left on device" ]'
   lab_wait 60 "the story on the peer" notes_are "$standby" "no room 40\." 1
-  grep -q "flight recorder can't write" "$LAB/log/$active/vigild.log"
+  lab_wait 60 "the log's word of it" grep -q "flight recorder can't write" "$LAB/log/$active/vigild.log"
   lab_exec "$active" rm "$STATEDIR/ballast"
   lab_wait 60 "writing again" eval '[ "$(status_of "$active" recorder)" = writing ]'
   lab_wait 60 "all written" notes_are "$active" "no room" 40

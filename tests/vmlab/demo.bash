@@ -4,12 +4,6 @@
 #
 # What namespaces can't show: a power cut that loses what was not flushed, and an array that keeps the fenced node out.
 
-# shellcheck disable=SC2034 # for timeline.bash
-TIMELINE_FENCER="the array"
-# Emulated machines on a busy one: what takes seconds may take minutes.
-# shellcheck disable=SC2034
-TIMELINE_LIMIT=300
-
 vmlab() {
   VIGIL_BUILD=$BUILD "$SOURCE/tests/vmlab/vmlab" "$@"
 }
@@ -175,6 +169,11 @@ san_down_kept() {
 }
 
 san_main() {
+  # shellcheck disable=SC2034 # for timeline.bash; here and not above, since every demo reads this file
+  TIMELINE_FENCER="the array"
+  # Emulated machines on a busy one: what takes seconds may take minutes.
+  # shellcheck disable=SC2034
+  TIMELINE_LIMIT=300
   mkdir -p "$BUILD" && : > "$BUILD/san-demo.log" || exit 1
   LAB=$(mktemp -d "$LAB_TMP/vigil-san-demo.XXXXXX") && mkdir -p "$LAB/log" || exit 1
   export VIGIL_VMLAB=$LAB/lab
