@@ -3,7 +3,7 @@
 # package openipmi) that speaks RMCP+ on a UDP port and whose chassis power is whatever a program says it is.
 #
 #   bmc_start NAME DIR ADDRESS PORT POWER_PROGRAM
-#       Starts the controller NAME and returns when its port is open (10 s at most; 1 and a word on stderr otherwise).
+#       Starts the controller NAME and returns when its port is open (60 s at most; 1 and a word on stderr otherwise).
 #       Its files are DIR/NAME.{conf,emu,log,pid} and DIR/NAME.state/. ADDRESS is IPv4 or IPv6. POWER_PROGRAM is an absolute path,
 #       with arguments if need be, called as
 #           POWER_PROGRAM get power          prints power:1 or power:0, exit 0
@@ -81,7 +81,7 @@ bmc_write_configuration() {
 
 # /proc/PID/net is the network namespace of that process, wherever it runs.
 bmc_wait_port() {
-    local pid=$1 pattern tries=200
+    local pid=$1 pattern tries=1200
 
     pattern=$(printf ':%04X 0*:0000 07' "$2")
     while kill -0 "$pid" 2>/dev/null && [ "$tries" -gt 0 ]; do
@@ -131,13 +131,17 @@ base='$base'
 EOF
     cat >>"$base.program" <<'EOF'
 echo "$*" >>"$base.calls"
+# Nobody reads half of it.
+write_power() {
+    echo "$1" >"$base.power.$$" && mv "$base.power.$$" "$base.power"
+}
 set_power() {
     if [ -e "$base.held" ]; then
-        (while [ -e "$base.held" ]; do sleep 0.05; done; echo "$1" >"$base.power") >/dev/null 2>&1 </dev/null &
+        (while [ -e "$base.held" ]; do sleep 0.05; done; write_power "$1") >/dev/null 2>&1 </dev/null &
     elif [ -s "$base.slow" ]; then
-        (sleep "$(cat "$base.slow")"; echo "$1" >"$base.power") >/dev/null 2>&1 </dev/null &
+        (sleep "$(cat "$base.slow")"; write_power "$1") >/dev/null 2>&1 </dev/null &
     else
-        echo "$1" >"$base.power"
+        write_power "$1"
     fi
 }
 case "$1 $2" in

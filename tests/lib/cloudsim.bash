@@ -20,7 +20,7 @@ declare -p CLOUDSIM_RUN >/dev/null 2>&1 || CLOUDSIM_RUN=()
 CLOUDSIM_FOLDER=$(cd "$(dirname "${BASH_SOURCE[0]}")/../cloudsim" && pwd)
 
 cloudsim_start() {
-  local folder=${1:-$BATS_TEST_TMPDIR} tries=400 word
+  local folder=${1:-$BATS_TEST_TMPDIR} tries=1200 word
   shift $(($# > 0))
   rm -f "$folder/cloudsim.ready"
   mkdir -p "$folder/cloudsim"

@@ -85,7 +85,9 @@ leaf_process() {
 
 # nsenter stops itself when its child is stopped, and has to be let go on, too.
 freeze_process() {
-  kill -STOP "$(leaf_process "$1")"
+  local leaf
+  leaf=$(leaf_process "$1")
+  kill -STOP "$leaf" && wait_until 30 grep -q '^State:[[:blank:]]T' "/proc/$leaf/status"
 }
 
 thaw_process() {

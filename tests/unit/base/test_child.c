@@ -218,7 +218,7 @@ static void test_deadline_ends_the_group(void **state)
 /* A daemon that keeps our pipe does not hold us: what counts is the program's own end. */
 static void test_daemon_does_not_hold(void **state)
 {
-    static const char *const scripts[] = { "sleep 100 & echo started", "echo started; yes &" };
+    static const char *const scripts[] = { "sleep 1000 & echo started $!", "echo started; yes &" };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
@@ -233,6 +233,8 @@ static void test_daemon_does_not_hold(void **state)
         assert_non_null(result.output.text);
         assert_true(deadline_now_ms() - begin_ms < 50000);
         assert_non_null(strstr(result.output.text, "started"));
+        if (i == 0) /* the one that does not end with the pipe */
+            assert_int_equal(kill((pid_t)strtol(strstr(result.output.text, "started") + 8, NULL, 10), SIGKILL), 0);
     }
 }
 
