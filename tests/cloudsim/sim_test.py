@@ -133,7 +133,7 @@ class Clouds(unittest.TestCase):
         return json.loads(reply.body)
 
     def quiet(self):
-        self.post("quiet", {"seconds": 10})
+        self.post("quiet", {"seconds": 60})
 
     def make(self, cloud, **disk):
         one, two = (self.post("instance", {"cloud": cloud, "name": name, "metadata": False}) for name in ("n1", "n2"))
@@ -191,8 +191,9 @@ class Clouds(unittest.TestCase):
                    "tencent": ("InvalidDisk.Attached", "ResourceUnavailable.Attached"), "huawei": ("Ecs.0057", "Ecs.0103")}
         for cloud in self.each():
             one, two, disk = self.make(cloud)
-            self.assertIsNone(self.attach(cloud, disk["id"], one["id"]))
-            self.assertEqual(self.state(cloud, "disk", disk["id"]).attachments[0][2], "attaching")
+            with self.sim.world.lock: # nothing goes on meanwhile
+                self.assertIsNone(self.attach(cloud, disk["id"], one["id"]))
+                self.assertEqual(self.state(cloud, "disk", disk["id"]).attachments[0][2], "attaching")
             self.quiet()
             self.assertEqual(self.state(cloud, "disk", disk["id"]).attachments[0][2], "attached")
             self.assertEqual((self.attach(cloud, disk["id"], one["id"]), self.attach(cloud, disk["id"], two["id"])), refused[cloud])
@@ -221,8 +222,9 @@ class Clouds(unittest.TestCase):
         refused = {"aws": None, "aliyun": "IncorrectInstanceStatus", "tencent": "UnsupportedOperation.InstanceStateStopped", "huawei": "Ecs.0100"}
         for cloud in self.each():
             one, _, _ = self.make(cloud)
-            self.assertIsNone(self.stop(cloud, one["id"]))
-            self.assertEqual(self.state(cloud, "instance", one["id"]).state, "stopping")
+            with self.sim.world.lock:
+                self.assertIsNone(self.stop(cloud, one["id"]))
+                self.assertEqual(self.state(cloud, "instance", one["id"]).state, "stopping")
             self.quiet()
             self.assertEqual(self.state(cloud, "instance", one["id"]).state, "stopped")
             self.assertEqual(self.stop(cloud, one["id"]), refused[cloud])

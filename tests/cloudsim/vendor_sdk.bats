@@ -13,8 +13,12 @@ setup_file() {
   (
     flock 9
     [ ! -d "$SDK" ] || exit 0
-    rm -rf "$SDK.new" && mkdir "$SDK.new" && cp "$folder"/package*.json "$SDK.new" && cd "$SDK.new" &&
-      npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >"$SDK.log" 2>&1 && mv "$SDK.new" "$SDK"
+    # The registry may be out of reach for a moment.
+    for _ in 1 2 3; do
+      rm -rf "$SDK.new" && mkdir "$SDK.new" && cp "$folder"/package*.json "$SDK.new" &&
+        (cd "$SDK.new" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error) >"$SDK.log" 2>&1 && mv "$SDK.new" "$SDK" && exit 0
+    done
+    exit 1
   ) 9>"$SDK.lock" || { tail -n 20 "$SDK.log"; return 1; } >&2
 }
 
