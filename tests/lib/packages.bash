@@ -44,9 +44,13 @@ clean_root() {
     (
         flock 9
         [ -d "$base" ] && exit 0
-        rm -rf "$base.new"
-        debootstrap --variant=minbase --include="${packages// /,}" "$(debian_release)" "$base.new" "$(debian_mirror)" \
-            >"$base.log" 2>&1 && mv "$base.new" "$base"
+        # A mirror may be out of reach for a moment.
+        for _ in 1 2 3; do
+            rm -rf "$base.new"
+            debootstrap --variant=minbase --include="${packages// /,}" "$(debian_release)" "$base.new" "$(debian_mirror)" \
+                >"$base.log" 2>&1 && mv "$base.new" "$base" && exit 0
+        done
+        exit 1
     ) 9>"$base.lock" || { tail -n 20 "$base.log" >&2; return 1; }
     work=$(mktemp -d "$VIGIL_CACHE/$name.XXXXXX") || return 1
     at_end rm -rf "$work"
