@@ -103,7 +103,7 @@ lab_group_empty() {
 
 # Ends every process of a group, and removes it and those below it.
 lab_group_end() {
-  local group=$1 tries=400
+  local group=$1 tries=1500
   [ -d "$group" ] || return 0
   echo 1 > "$group/cgroup.kill"
   until lab_group_empty "$group"; do
@@ -126,7 +126,7 @@ lab_rack_start() {
     </dev/null >>"$LAB/log/rack.log" 2>&1 3>&- 4>&- &
   LAB_RACK=$!
   disown "$LAB_RACK" # its end is not the shell's to report
-  lab_wait 5 "the rack's namespaces" lab_rack_ready || return 1
+  lab_wait 30 "the rack's namespaces" lab_rack_ready || return 1
   echo "$LAB_RACK" > "$LAB/rack"
   lab_rack mount -t tmpfs -o mode=755 vigil-lab "$LAB/disk" || { lab_fail "cannot mount the nodes' disks"; return 1; }
   lab_rack ip link set lo up
@@ -164,7 +164,7 @@ lab_volume_make() {
     bash -c "$(declare -f lab_volume_hold); lab_volume_hold \"\$@\"" hold "$LAB/disk/volume.img" "$LAB/loop" \
     </dev/null >>"$LAB/log/rack.log" 2>&1 3>&- 4>&- &
   disown $!
-  lab_wait 10 "the shared volume's loop device (see rack.log)" test -s "$LAB/loop"
+  lab_wait 30 "the shared volume's loop device (see rack.log)" test -s "$LAB/loop"
 }
 
 lab_bmc_start() {
@@ -294,8 +294,15 @@ lab_node_is_off() {
   lab_group_empty "$LAB_GROUP/$1"
 }
 
+# Its first process, while it lives. A number is given again soon (/proc/sys/kernel/pid_max may be 32768), even to a process of the other node: it is
+# the node's as long as it is in the node's control group.
 lab_node_pid() {
-  cat "$LAB/$1.pid" 2>/dev/null
+  local pid line
+  read -r pid 2>/dev/null < "$LAB/$1.pid" || return 1
+  while read -r line; do
+    [[ $line != */"${LAB_GROUP##*/}/$1" ]] || { echo "$pid"; return 0; }
+  done 2>/dev/null < "/proc/$pid/cgroup"
+  return 1
 }
 
 # The end of its first process is the end of the PID namespace: the kernel kills all that is in it. LAB_CUT_TIME says when.
@@ -304,7 +311,7 @@ lab_node_cut() {
   pid=$(lab_node_pid "$1") || { lab_fail "is not running" "$1"; return 1; }
   LAB_CUT_TIME=$EPOCHREALTIME
   kill -KILL "$pid" || { lab_fail "cannot be ended" "$1"; return 1; }
-  lab_wait 10 "the end of all processes of $1" lab_node_is_off "$1"
+  lab_wait 30 "the end of all processes of $1" lab_node_is_off "$1"
 }
 
 lab_node_booted() {
@@ -408,8 +415,8 @@ lab_up() {
   for ((number = 1; number <= count; number++)); do
     lab_node_prepare "n$number" "$number" "$agents" && lab_power_start "n$number" "$number" && lab_node_on "n$number" || return 1
   done
-  lab_node_on client && lab_wait 20 "the boot of the client" lab_node_booted client || return 1
-  lab_wait 60 "a cluster of all nodes" lab_members_are n1 "${LAB_NODES[@]}" || return 1
+  lab_node_on client && lab_wait 60 "the boot of the client" lab_node_booted client || return 1
+  lab_wait 120 "a cluster of all nodes" lab_members_are n1 "${LAB_NODES[@]}" || return 1
   # From now on a node that is started takes as long as a (very quick) server.
   echo "${LAB_SELF_TEST:-6}" > "$LAB/self-test-seconds"
 }
@@ -443,7 +450,7 @@ lab_down() {
   LAB_GROUP=$(cat "$LAB/group" 2>/dev/null) || LAB_GROUP=''
   LAB_LOOP=$(cat "$LAB/loop-identity" 2>/dev/null)
   [ -z "$LAB_GROUP" ] || lab_group_end "$LAB_GROUP"
-  lab_wait 10 "the end of the loop device" lab_volume_is_gone
+  lab_wait 30 "the end of the loop device" lab_volume_is_gone
   rm -rf --one-file-system "$LAB"
 }
 

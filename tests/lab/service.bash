@@ -213,11 +213,12 @@ client_gap() {
 # --- never on two nodes ---
 
 watch_loop() {
-  local what count pid pids samples=0
+  local what count node pid pids samples=0
   while [ ! -e "$LAB/watch.stop" ]; do
-    pids=()
-    for pid in "$LAB"/n*.pid; do
-      pids+=("$(< "$pid")")
+    # "none": of all nodes, none may be on at this moment.
+    pids=(none)
+    for node in "${LAB_NODES[@]}"; do
+      ! pid=$(lab_node_pid "$node") || pids+=("$pid")
     done
     for what in "net/fib_trie:|-- $SERVICE_ADDRESS" "mountinfo: $SERVICE_FOLDER "; do
       # shellcheck disable=SC2046 # one word for each process
