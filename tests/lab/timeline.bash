@@ -67,10 +67,11 @@ timeline_watch() {
   local node=$1 peer=$2 log=$LAB/log
   rm -f "$LAB/timeline" && mkfifo "$LAB/timeline" || return 1
   exec {TIMELINE_FD}<>"$LAB/timeline"
-  tail -q -n 0 -F "$log/$node/corosync/corosync.log" "$log/$node/pacemaker/pacemaker.log" \
+  # From their beginning, since it may read for the first time when the failure has been noticed already; what is of earlier times is left out below.
+  tail -q -n +1 -F "$log/$node/corosync/corosync.log" "$log/$node/pacemaker/pacemaker.log" \
     > >(timeline_read_log "$node" "$peer" > "$LAB/timeline") 2>/dev/null &
   TIMELINE_PIDS=($!)
-  tail -q -n 0 -F "$CLIENT_LOG/events" > >(timeline_read_client > "$LAB/timeline") 2>/dev/null &
+  tail -q -n +1 -F "$CLIENT_LOG/events" > >(timeline_read_client > "$LAB/timeline") 2>/dev/null &
   TIMELINE_PIDS+=($!)
   nsenter -t "$(lab_node_pid client)" -n ip monitor neigh > >(timeline_read_neighbours "$node" > "$LAB/timeline") 2>/dev/null &
   TIMELINE_PIDS+=($!)
