@@ -19,7 +19,7 @@ setup_file() {
   lab_stage "$build" "$BATS_FILE_TMPDIR/stage" > "$BATS_FILE_TMPDIR/stage.log" 2>&1 || { cat "$BATS_FILE_TMPDIR/stage.log"; return 1; }
   STATEDIR=$(make -s -C "$build" print-statedir)/recorder
   export LAB_VIGILD=1 STATEDIR
-  lab_up 2 "$BATS_FILE_TMPDIR/stage" && service_volume_fill && service_configure vigil && service_wait n1 60 || return 1
+  LAB_TOKEN=3000 lab_up 2 "$BATS_FILE_TMPDIR/stage" && service_volume_fill && service_configure vigil && service_wait n1 60 || return 1
   export LAB
 }
 
@@ -137,7 +137,7 @@ vigild_is_new() {
     "$standby start-end database *" "$standby start-begin address *" "$standby address-announced address *" "$standby start-end address *"
   )
   await_story "$standby" "${order[@]}"
-  # The moment of death is the lab's, by the same clock. Corosync's token is 1 s; what follows takes seconds at most.
+  # The moment of death is the lab's, by the same clock. Corosync's token is 3 s; what follows takes seconds at most.
   assert_between "$LAB_CUT_TIME" "$(time_of "$standby" "$standby" node-left)" "$(awk -v t="$LAB_CUT_TIME" 'BEGIN { printf "%.6f", t + 60 }')" "node-left"
   assert_between 0 "$(awk -v a="$(time_of "$standby" "$standby" fencing-begin)" -v b="$(time_of "$standby" "$standby" fencing-end)" 'BEGIN { print b - a }')" 30 fencing
   # The node that died and came back tells the same, though it saw none of it.
