@@ -20,6 +20,7 @@
 #           DIR/NAME.lies        exists: "set" answers ok and changes nothing
 #           DIR/NAME.refuses     exists: "set" fails
 #           DIR/NAME.slow        holds seconds: a "set" takes effect that much later
+#           DIR/NAME.slow_on     the same for "set power 1" alone: a power cycle, whose off lasts a second, is off that much longer
 #           DIR/NAME.held        exists: a "set" takes effect when it is removed
 #           DIR/NAME.blind       exists: "get" fails
 #           DIR/NAME.glitch      exists: the next "get" says off, whatever is true; it is removed then
@@ -138,6 +139,8 @@ write_power() {
 set_power() {
     if [ -e "$base.held" ]; then
         (while [ -e "$base.held" ]; do sleep 0.05; done; write_power "$1") >/dev/null 2>&1 </dev/null &
+    elif [ "$1" = 1 ] && [ -s "$base.slow_on" ]; then
+        (sleep "$(cat "$base.slow_on")"; write_power 1) >/dev/null 2>&1 </dev/null &
     elif [ -s "$base.slow" ]; then
         (sleep "$(cat "$base.slow")"; write_power "$1") >/dev/null 2>&1 </dev/null &
     else

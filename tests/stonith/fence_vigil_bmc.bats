@@ -112,9 +112,10 @@ seconds_of() {
 }
 
 @test "method=cycle: the power is seen off, then on" {
+  echo 2 >"$folder/n1.slow_on"
   fence fence_vigil_bmc action=reboot method=cycle "${one[@]}"
   assert_code 0
-  power_is n1 1
+  wait_until 30 power_is n1 1
   records | grep -q 'seen OFF during a power cycle'
 }
 

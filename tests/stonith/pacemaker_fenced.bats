@@ -169,6 +169,7 @@ map=(-o "hosts=n1=127.0.0.1:9623 n2=127.0.0.1:9624")
 }
 
 @test "method=cycle" {
+  echo 2 >"$folder/n1.slow_on"
   register both "${map[@]}" -o method=cycle
   fencer -B n1 -t 30
   assert_code 0
