@@ -3,7 +3,7 @@
  * A client of vigild for the tests.
  *
  *     watch_client churn SECONDS PID     registers and withdraws watches of the process in turn; prints "+ NAME" for what was acknowledged, "- NAME" for what was
- *                                        withdrawn. An error (vigild was killed) is no failure: it goes on with the next
+ *                                        withdrawn, "? NAME" where no answer came (vigild was killed), which is no failure: it goes on with the next
  *     watch_client flood COUNT           sends COUNT requests and reads no answer before vigild's queue is full; then reads them all: prints "SENT ANSWERED"
  *     watch_client rubbish COUNT         sends COUNT messages of random bytes
  *     watch_client silent SECONDS        subscribes to the events, and reads none
@@ -26,6 +26,7 @@ static int churn_one(int number, const struct process_identity *process)
     struct watch_message_view answer;
     char name[32], path[256], text[256];
     int r, length;
+    bool sent;
 
     (void)text_format(name, sizeof(name), "churn%d", number % CHURN_NAMES);
     if (number / CHURN_NAMES % 2 == 1) {
@@ -37,10 +38,11 @@ static int churn_one(int number, const struct process_identity *process)
     length = text_format(text, sizeof(text), "vigil-watch 1\nresource %s\tagent=app\nprocess %s\tpid=%d\tstart=%llu\n", name, name,
                          (int)process->pid, (unsigned long long)process->start_ticks);
     r = watch_connect(&connection, deadline_in(5000));
-    if (r == 0)
+    sent = r == 0;
+    if (sent)
         r = watch_request(connection, WATCH_REGISTER, 0, text, (size_t)length, &answer, deadline_in(1000));
-    if (r == 0 && answer.error == 0)
-        printf("+ %s\n", name);
+    if (sent)
+        printf("%c %s\n", r == 0 && answer.error == 0 ? '+' : '?', name);
     watch_disconnect(connection);
     return r;
 }

@@ -118,7 +118,7 @@ watched_pid() { node_run sed -n 's/.*\tpid=\([0-9]*\).*/\1/p' "/run/vigil/watch/
   refute node_run grep -q libqb /run/trace
 }
 
-# For each name the last line counts; what was acknowledged and not withdrawn must stand, what was withdrawn must not.
+# For each name the last line counts; what was acknowledged and not withdrawn must stand, what was withdrawn must not. What had no answer may be either.
 claims_hold() {
   local sign name
   while read -r sign name; do
