@@ -728,7 +728,7 @@ device_is_free() { python3 -c "import os; os.close(os.open('$device', os.O_RDONL
   agent san-volume monitor "${bind[@]}"
   assert_code 0
   node_spawn bash -c "cd '$work/bound' && exec sleep 299"
-  wait_until 60 node_run pgrep -f 'sleep 299'
+  wait_until 60 node_run pgrep -fx 'sleep 299'
   agent san-volume stop "${bind[@]}"
   assert_code 0
   assert is_mounted

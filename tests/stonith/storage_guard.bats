@@ -80,7 +80,7 @@ guard_has_ended() {
     target_start 1
     registered 1
     guard_hanging_device
-    storage_guard check --timeout=2s
+    storage_guard check --timeout=10s
     assert_equal 0 "$status"
     [[ $output == *"(data1): registered"* && $output == *"(data9): "* && $output != *"(data9): registered"* ]]
     assert_equal ok "$(host_say own1 unregister $KEY_1)"
