@@ -104,14 +104,16 @@ static int call_main(void *context)
     return fence_main(&sample, argc, argv);
 }
 
+static const char *power_timeout = "300ms";
+
 /* Calls the agent as Pacemaker does, with short waits. */
 static void call(const char *action, const char *more)
 {
     char input[512];
 
     arguments = NULL;
-    assert_true(text_format(input, sizeof(input), "action=%s\nplug=n1\nnodename=n1\nip=192.0.2.1\npower_timeout=300ms\n"
-                            "status_interval=10ms\nshell_timeout=500ms\n%s", action, more) > 0);
+    assert_true(text_format(input, sizeof(input), "action=%s\nplug=n1\nnodename=n1\nip=192.0.2.1\npower_timeout=%s\n"
+                            "status_interval=10ms\nshell_timeout=500ms\n%s", action, power_timeout, more) > 0);
     unit_run(&run, call_main, NULL, input);
 }
 
@@ -136,7 +138,9 @@ static void test_off(void **state)
     check_call(0, "Success: Powered OFF", NULL);
     assert_null(strstr(run.output, "[set"));
     device = (struct device){ .power = POWER_ON, .slow = 5 };
+    power_timeout = "60s";
     call("off", "");
+    power_timeout = "300ms";
     check_call(0, "[set off]", NULL);
 }
 
