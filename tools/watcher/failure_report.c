@@ -154,6 +154,9 @@ void watch_report_answered(struct watcher *watcher, uint64_t report_id, int resu
             reported(watch);
         else
             not_reported(watch, result);
+        /* Well again while Pacemaker was told: nobody comes to say so once more. */
+        if (watch->state == WATCH_REPORTED && watch->culprit && watch->culprit->state == SOURCE_WELL)
+            watch_recovered(watch);
         return;
     }
 }

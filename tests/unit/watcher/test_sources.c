@@ -33,6 +33,7 @@ static struct watcher watcher = { .folder_fd = -1, .lock_fd = -1 };
 static unsigned int reports;
 static char last_reason[EVENT_TEXT_SIZE];
 static int report_answer; /* what Pacemaker is made to say */
+static bool answer_later; /* when the test says so */
 static char folder[PATH_MAX];
 
 /* ---- what stands in for the rest --------------------------------------------------------------------------------------------- */
@@ -53,6 +54,8 @@ int __wrap_cluster_link_report(struct watcher *own, const struct watch *watch, c
 {
     reports++;
     (void)text_format(last_reason, sizeof(last_reason), "%s", why);
+    if (answer_later)
+        return 0;
     return qb_loop_job_add(own->loop, QB_LOOP_HIGH, (void *)(uintptr_t)watch->report_id, answer_report);
 }
 
@@ -412,6 +415,26 @@ static void test_link(void **state)
     set_loopback(true);
 }
 
+/* Well again before Pacemaker has answered: the next failure is a new one. */
+static void test_well_before_the_answer(void **state)
+{
+    struct watch *watch;
+
+    (void)state;
+    register_item("link lo\tindex=1");
+    watch = watcher.watches[0];
+    answer_later = true;
+    set_loopback(false);
+    await_reports(1);
+    set_loopback(true);
+    AWAIT(watch->sources[0].state == SOURCE_WELL);
+    answer_later = false;
+    assert_int_equal(watch->state, WATCH_REPORTING);
+    answer_report((void *)(uintptr_t)watch->report_id);
+    assert_int_equal(watch->state, WATCH_WATCHED);
+    assert_int_equal(watch->reports, 1);
+}
+
 /* A link that flaps reports once, and is held back then. */
 static void test_back_off(void **state)
 {
@@ -729,6 +752,7 @@ int main(void)
         SOURCE_TEST(test_listener),
         SOURCE_TEST(test_address),
         SOURCE_TEST(test_link),
+        SOURCE_TEST(test_well_before_the_answer),
         SOURCE_TEST(test_back_off),
         SOURCE_TEST(test_mount),
         SOURCE_TEST(test_device),
