@@ -779,14 +779,14 @@ static enum ocf_code await_late_attach(struct call *call)
     return code;
 }
 
-/* The kernel has no such device, and the cloud says twice that there is no such disk. */
+/* The kernel has no such device, and the cloud, which knows this instance, says twice that there is no such disk. */
 static bool disk_is_deleted(struct call *call)
 {
     for (int i = 0; i < 2; i++) {
         if (i > 0 && deadline_sleep(call->run->deadline, READ_AGAIN_MS) < 0)
             return false;
         if (cloud_disk_get(call->cloud, call->config->volume, call->run->deadline, &call->disk) == 0 ||
-            cloud_failure(call->cloud)->error != CLOUD_NOT_FOUND)
+            !cloud_lacks_thing(call->cloud, call->run->deadline))
             return false;
     }
     return true;

@@ -6,7 +6,7 @@
  * monitor takes a word that is younger than api_age; with OCF_CHECK_LEVEL 10 the balancer is asked, and must find the instance healthy.
  *
  * Stop has succeeded when the responder has ended, and the balancer says for every group, twice, that this instance is not registered, or that it drains and the drain
- * time has passed: no new connection comes then. A balancer that can't be asked fails a stop.
+ * time has passed: no new connection comes then. A balancer that can't be asked fails a stop; a group that the cloud does not know is none to be taken out of.
  */
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -118,6 +118,7 @@ struct call {
     struct cloud_self self;
     struct survey survey;
     uint64_t drain_began_ms;
+    char unknown[GROUP_SIZE]; /* the last group that the cloud was found not to know */
     char responder_path[PATH_MAX], note_path[PATH_MAX];
 };
 
@@ -222,13 +223,35 @@ static enum ocf_code register_target(struct call *call, const struct cloud_targe
     return fail_group(call, target->group, "this instance cannot be registered");
 }
 
+/* A stop's look. A group of which the cloud, which knows this instance, says twice that there is none sends nothing here: it was deleted, or its name was never right, and
+ * fencing this node for it would mend nothing. Returns as cloud_target_get. */
+static int look_for_stop(struct call *call, const struct cloud_target *target, struct cloud_target_state *state)
+{
+    bool known_before = text_equal(call->unknown, target->group);
+
+    for (int i = 0; i < 2 && !known_before; i++) {
+        int r = i > 0 ? deadline_sleep(call->run->deadline, READ_AGAIN_MS) : 0;
+
+        if (r < 0)
+            return r;
+        r = cloud_target_get(call->cloud, target, call->run->deadline, state);
+        if (r == 0 || !cloud_lacks_thing(call->cloud, call->run->deadline))
+            return r;
+    }
+    if (!known_before)
+        log_warning("balancer group %s: the cloud knows no such group, so this instance is not in it", target->group);
+    (void)text_copy(call->unknown, sizeof(call->unknown), target->group);
+    *state = (struct cloud_target_state){ .health = CLOUD_TARGET_ABSENT, .text = "no such group" };
+    return 0;
+}
+
 /* No new connections from now on. */
 static enum ocf_code begin_drain(struct call *call, const struct cloud_target *target)
 {
     struct cloud_target_state state;
     const struct cloud_failure *failure;
 
-    if (cloud_target_get(call->cloud, target, call->run->deadline, &state) < 0)
+    if (look_for_stop(call, target, &state) < 0)
         return fail_group(call, target->group, "whether this instance is registered cannot be told");
     if (state.health == CLOUD_TARGET_ABSENT || state.health == CLOUD_TARGET_DRAINING || cloud_target_drain(call->cloud, target, call->run->deadline) == 0)
         return OCF_SUCCESS;
@@ -246,7 +269,7 @@ static enum ocf_code finish_drain(struct call *call, const struct cloud_target *
     for (;;) {
         struct deadline until, latest = { call->run->deadline.at_ms - AFTER_DRAIN_MS };
 
-        if (cloud_target_get(call->cloud, target, call->run->deadline, &state) < 0)
+        if (look_for_stop(call, target, &state) < 0)
             return fail_group(call, target->group, "the draining cannot be looked at");
         if (state.health == CLOUD_TARGET_ABSENT)
             return OCF_SUCCESS;
@@ -261,7 +284,7 @@ static enum ocf_code deregister(struct call *call, const struct cloud_target *ta
     struct cloud_target_state state;
     const struct cloud_failure *failure;
 
-    if (cloud_target_get(call->cloud, target, call->run->deadline, &state) < 0)
+    if (look_for_stop(call, target, &state) < 0)
         return fail_group(call, target->group, "whether this instance is registered cannot be told");
     if (state.health == CLOUD_TARGET_ABSENT || cloud_target_deregister(call->cloud, target, call->run->deadline) == 0)
         return OCF_SUCCESS;
@@ -278,7 +301,7 @@ static enum ocf_code await_deregistered(struct call *call, const struct cloud_ta
     unsigned int seen = 0;
 
     for (;;) {
-        if (cloud_target_get(call->cloud, target, call->run->deadline, &state) < 0)
+        if (look_for_stop(call, target, &state) < 0)
             return fail_group(call, target->group, "whether this instance is taken out cannot be told");
         seen = is_registered(state.health) ? 0 : seen + 1;
         if (seen == 2)

@@ -79,6 +79,7 @@ static const struct error_rule rules[] = {
     { "InstanceLockedForSecurity", NULL, CLOUD_PERMISSION },
     { "InvalidRegion*", NULL, CLOUD_INVALID },
     { "InvalidAction*", NULL, CLOUD_INVALID },
+    { "InvalidApi*", NULL, CLOUD_INVALID }, /* the gateway's word on the call, not on the thing: "Specified api is not found" */
     { "*.NotFound", NULL, CLOUD_NOT_FOUND },
     { "ResourceNotFound*", NULL, CLOUD_NOT_FOUND },
     { "ServiceUnavailable*", NULL, CLOUD_TRANSIENT },
@@ -775,7 +776,9 @@ static int elastic_get(struct cloud *cloud, const char *address, struct deadline
     ret->assigned = ret->interface[0] || ret->instance[0];
     if (strcmp(status, "InUse") != 0 && strcmp(status, "Available") != 0 && !ret->moving)
         return cloud_fail(cloud, CLOUD_MALFORMED, "elastic address %s is in state '%.30s', which is not known", address, status);
-    return by_interface && ret->interface[0] ? find_instance_of(cloud, ret->interface, deadline, ret->instance, sizeof(ret->instance)) : 0;
+    if (!by_interface || !ret->interface[0])
+        return 0;
+    return cloud_not_the_thing(cloud, find_instance_of(cloud, ret->interface, deadline, ret->instance, sizeof(ret->instance)));
 }
 
 static int elastic_unbind(struct cloud *cloud, const struct cloud_address *now, struct deadline deadline)
@@ -1184,7 +1187,8 @@ static int classic_get(struct cloud *cloud, const struct group *group, const str
     }
     if (own_group && !*document_text(document.root, "LoadBalancerId"))
         return 0;
-    return classic_health(cloud, own_group ? document_text(document.root, "LoadBalancerId") : group->id, target, deadline, ret);
+    r = classic_health(cloud, own_group ? document_text(document.root, "LoadBalancerId") : group->id, target, deadline, ret);
+    return cloud_not_the_thing(cloud, r);
 }
 
 /* What the listener's checks say: servers that are not well are listed, the others are. */
@@ -1266,7 +1270,7 @@ static int group_get(struct cloud *cloud, const struct group *group, const struc
         ret->health = CLOUD_TARGET_INITIAL;
     else if (strcmp(ret->text, "Removing") == 0 || (ret->weight == 0 && *document_text(server, "Weight")))
         ret->health = CLOUD_TARGET_DRAINING;
-    r = group_health(cloud, group, target, deadline, ret);
+    r = cloud_not_the_thing(cloud, group_health(cloud, group, target, deadline, ret));
     if (r == 0 && ret->health == CLOUD_TARGET_UNKNOWN)
         ret->health = CLOUD_TARGET_UNCHECKED;
     return r;

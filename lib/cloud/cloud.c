@@ -343,6 +343,20 @@ int cloud_instance_get(struct cloud *cloud, const char *id, const char *tag, str
     return 0;
 }
 
+bool cloud_lacks_thing(struct cloud *cloud, struct deadline deadline)
+{
+    const struct cloud_failure failure = cloud->failure;
+    struct cloud_instance own;
+    struct cloud_self self;
+    bool known;
+
+    if (failure.error != CLOUD_NOT_FOUND)
+        return false;
+    known = cloud_self(cloud, deadline, &self) == 0 && cloud_instance_get(cloud, self.instance, NULL, deadline, &own) == 0;
+    cloud->failure = failure;
+    return known;
+}
+
 void cloud_instance_list_free(struct cloud_instance_list *list)
 {
     free(list->items);

@@ -144,6 +144,10 @@ struct cloud_self {
 /* -errno: the metadata service did not answer, or not in its form. Kept by the handle after the first success. */
 int cloud_self(struct cloud *cloud, struct deadline deadline, struct cloud_self *ret);
 
+/* For a stop, after a look has failed. True where the failure is CLOUD_NOT_FOUND and not a matter of where it was asked: with the same region, project and key the cloud knows this very
+ * instance. A describe is eventually consistent: look twice, and never right after a change. The failure stays as it is. */
+bool cloud_lacks_thing(struct cloud *cloud, struct deadline deadline);
+
 /* Keys are usable and the API answers: one cheap read (a describe of nothing in particular). 0 or -errno. */
 int cloud_check(struct cloud *cloud, struct deadline deadline);
 

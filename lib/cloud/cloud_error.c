@@ -86,6 +86,14 @@ int cloud_malformed(struct cloud *cloud, const char *what)
     return cloud_fail(cloud, CLOUD_MALFORMED, "the cloud's answer lacks %s, or it is malformed", what);
 }
 
+int cloud_not_the_thing(struct cloud *cloud, int r)
+{
+    if (r >= 0 || cloud->failure.error != CLOUD_NOT_FOUND)
+        return r;
+    cloud->failure.error = CLOUD_TRANSIENT;
+    return cloud_error_errno(CLOUD_TRANSIENT);
+}
+
 int cloud_pick(struct cloud *cloud, const struct document_node *items, const char *path, const char *value,
                const struct document_node **ret)
 {

@@ -97,6 +97,10 @@ void cloud_hide_secrets(const struct cloud *cloud, char *text);
 /* An answer that lacks what it must have. */
 int cloud_malformed(struct cloud *cloud, const char *what);
 
+/* For what is looked up behind the thing itself, its health or its interface: that this is not found says nothing of the thing, so CLOUD_NOT_FOUND becomes CLOUD_TRANSIENT.
+ * Returns r, or that class's -errno. */
+int cloud_not_the_thing(struct cloud *cloud, int r);
+
 /* The region is known, or the metadata service says it. */
 int cloud_need_region(struct cloud *cloud, struct deadline deadline);
 

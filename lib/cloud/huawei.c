@@ -31,7 +31,9 @@ static const struct error_rule rules[] = {
     { "APIGW.030*", NULL, CLOUD_AUTH },
     { "APIG.030*", NULL, CLOUD_AUTH },
     { "APIGW.0802", NULL, CLOUD_PERMISSION },
-    { "APIGW.0101", NULL, CLOUD_INVALID },
+    { "APIGW.010*", NULL, CLOUD_INVALID }, /* the gateway's word on the call, not on the thing: "The API does not exist" */
+    { "APIG.010*", NULL, CLOUD_INVALID },
+    { "APIC.010*", NULL, CLOUD_INVALID },
     { "Ecs.0003", NULL, CLOUD_PERMISSION },
     { "Ecs.0110", NULL, CLOUD_PERMISSION },
     { "Ecs.0111", NULL, CLOUD_ALREADY },
@@ -1088,7 +1090,9 @@ static int huawei_target_get(struct cloud *cloud, const struct cloud_target *tar
         ret->health = CLOUD_TARGET_UNHEALTHY;
     else if (strcmp(member.status, "NO_MONITOR") != 0)
         ret->health = CLOUD_TARGET_INITIAL;
-    return ret->health == CLOUD_TARGET_UNKNOWN || ret->health == CLOUD_TARGET_DRAINING ? read_pool(cloud, target, deadline, ret) : 0;
+    return ret->health == CLOUD_TARGET_UNKNOWN || ret->health == CLOUD_TARGET_DRAINING
+               ? cloud_not_the_thing(cloud, read_pool(cloud, target, deadline, ret))
+               : 0;
 }
 
 static int set_weight(struct cloud *cloud, const struct cloud_target *target, const struct member *member, unsigned int weight,

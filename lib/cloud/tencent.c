@@ -1101,7 +1101,7 @@ static int tencent_target_get(struct cloud *cloud, const struct cloud_target *ta
         ret->health = CLOUD_TARGET_DRAINING;
         return text_copy(ret->text, sizeof(ret->text), "weight 0") < 0 ? -EINVAL : 0;
     }
-    return read_health(cloud, &group, target, deadline, ret);
+    return cloud_not_the_thing(cloud, read_health(cloud, &group, target, deadline, ret));
 }
 
 /* Registering one that is there sets its weight. */

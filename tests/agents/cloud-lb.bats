@@ -91,7 +91,44 @@ balanced() {
   lb start
   assert_code 1
   assert_reason "balancer group"
+  lb stop
+  assert_code 0
+  refute is_member "$first"
 }
+
+# A group that was deleted, or whose name was never right: no node is fenced for it.
+unknown_group() {
+  cloud_node "$1"
+  make_group "${2:-group}"
+  what=("groups=${GROUP_NAME%????}0000" port=80)
+  lb monitor @interval=0
+  assert_code 1
+  lb stop
+  assert_code 0
+}
+
+@test "aws: a group that does not exist is a failed probe, and a stop that succeeds" {
+  unknown_group aws
+  # Where the cloud does not know this instance either, it was asked in the wrong place, or by the wrong key.
+  cloudsim_fault '"kind":"error","status":400,"code":"InvalidInstanceID.NotFound","action":"DescribeInstances","count":0'
+  lb stop
+  assert_code 1
+  assert_reason "balancer group"
+}
+@test "aliyun: a group that does not exist is a failed probe, and a stop that succeeds" { unknown_group aliyun slb; }
+@test "aliyun: a listener that is gone says nothing of the group that this instance is in" {
+  cloud_node aliyun
+  make_group alb
+  what=("groups=$GROUP_NAME" port=80)
+  lb start
+  assert_code 0
+  cloudsim_fault '"kind":"error","status":404,"code":"ResourceNotFound.Listener","action":"GetListenerHealthStatus","count":0'
+  lb stop @timeout=8000
+  assert_code 1
+  assert is_member
+}
+@test "tencent: a group that does not exist is a failed probe, and a stop that succeeds" { unknown_group tencent; }
+@test "huawei: a group that does not exist is a failed probe, and a stop that succeeds" { unknown_group huawei; }
 
 @test "drain: waits the balancer's own time, drain_time in its place, and none" {
   local begin

@@ -102,6 +102,30 @@ elastic() {
   assert_equal "$(cloudsim_get "$cloud" eip "$eip" nic)" "$nic"
 }
 
+# One that was given back, or whose id was never right: no node is fenced for it.
+unknown_elastic() {
+  local eip
+  cloud_node "$1"
+  eip=$(cloudsim eip "{\"cloud\":\"$cloud\"}" | cloudsim_field id)
+  what=("address=${eip%????}0000" mode=eip)
+  vip monitor @interval=0
+  assert_code 1
+  vip stop
+  assert_code 0
+}
+
+@test "aliyun: an elastic address that does not exist is a failed probe, and a stop that succeeds" { unknown_elastic aliyun; }
+@test "tencent: an elastic address that does not exist is a failed probe, and a stop that succeeds" { unknown_elastic tencent; }
+@test "huawei: an elastic address that does not exist is a failed probe, and a stop that succeeds" { unknown_elastic huawei; }
+@test "aws: an elastic address that does not exist is a failed probe, and a stop that succeeds" {
+  unknown_elastic aws
+  # Where the cloud does not know this instance either, it was asked in the wrong place, or by the wrong key.
+  cloudsim_fault '"kind":"error","status":400,"code":"InvalidInstanceID.NotFound","action":"DescribeInstances","count":0'
+  vip stop
+  assert_code 1
+  assert_reason "elastic address"
+}
+
 @test "aws: an elastic address" { elastic aws; }
 @test "aliyun: an elastic address" { elastic aliyun; }
 @test "tencent: an elastic address" { elastic tencent; }

@@ -178,6 +178,11 @@ static void test_more_codes(void **state)
         { &cloud_aliyun, 403, "InstanceDiskLimitExceeded", "", CLOUD_QUOTA },
         { &cloud_aliyun, 403, "InvalidDevice.InUse", "", CLOUD_DEVICE_NAME },
         { &cloud_aliyun, 400, "OperationConflict", "", CLOUD_CONFLICT },
+        /* The gateway knows no such call: that says nothing of the thing that was asked for. */
+        { &cloud_aliyun, 404, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.", CLOUD_INVALID },
+        { &cloud_aliyun, 404, "InvalidApi.NotFound", "Specified api is not found, please check your url and method.", CLOUD_INVALID },
+        { &cloud_huawei, 404, "APIGW.0101", "The API does not exist or has not been published in the environment", CLOUD_INVALID },
+        { &cloud_huawei, 404, "APIG.0101", "The API does not exist or has not been published in the environment.", CLOUD_INVALID },
         { &cloud_tencent, 200, "MutexOperation.TaskRunning", "", CLOUD_CONFLICT },
         { &cloud_tencent, 200, "OperationDenied.InstanceOperationInProgress", "", CLOUD_CONFLICT },
         { &cloud_huawei, 400, "Ecs.0111", "The EVS disk has been detached from the ECS.", CLOUD_ALREADY },
