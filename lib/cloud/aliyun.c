@@ -567,10 +567,6 @@ static int parse_disk(struct cloud *cloud, const struct document_node *disk, str
     ret->size_gib = document_number(disk, "Size", 0);
     ret->multi_attach = strcmp(document_text(disk, "MultiAttach"), "Enabled") == 0;
     ret->encrypted = document_true(disk, "Encrypted");
-    if (ret->serial[0]) {
-        (void)text_format(ret->links[0], sizeof(ret->links[0]), "virtio-%.20s", ret->serial);
-        (void)text_format(ret->links[1], sizeof(ret->links[1]), "nvme-Alibaba_Cloud_Elastic_Block_Storage_%s", ret->serial);
-    }
     return parse_attachments(cloud, disk, ret);
 }
 

@@ -571,11 +571,8 @@ static void name_device(struct cloud_disk *disk)
 {
     const char *rest = text_after(disk->id, "vol-");
 
-    if (!rest)
-        return;
-    (void)text_format(disk->serial, sizeof(disk->serial), "vol%s", rest);
-    (void)text_format(disk->links[0], sizeof(disk->links[0]), "nvme-Amazon_Elastic_Block_Store_%s", disk->serial);
-    (void)text_format(disk->links[1], sizeof(disk->links[1]), "nvme-Amazon_Elastic_Block_Store_%s_1", disk->serial);
+    if (rest)
+        (void)text_format(disk->serial, sizeof(disk->serial), "vol%s", rest);
 }
 
 static int aws_disk_get(struct cloud *cloud, const char *id, struct deadline deadline, struct cloud_disk *ret)

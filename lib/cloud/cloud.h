@@ -246,11 +246,9 @@ struct cloud_disk {
     bool encrypted;
     struct cloud_attachment attachments[CLOUD_ATTACHMENTS];
     size_t attachment_count; /* the describe is refused as malformed where there are more */
-    /* How this node's kernel shows it: */
+    /* How this node's kernel shows it; no name in /dev/disk/by-id is asked for, since a link can be stale: */
     char serial[64];   /* /sys/block/X/device/serial (NVMe, SCSI) or /sys/block/X/serial (virtio, which shows the first 20 characters): compare the whole trimmed
                         * text (disk_serial_equal of lib/storage); "" where not known */
-    char links[4][96]; /* names in /dev/disk/by-id that it may have, "" behind the last; a link can be stale: compare the serial */
-    char pci_address[24]; /* Huawei: PCI address of the attachment on this instance; "" else */
 };
 
 int cloud_disk_get(struct cloud *cloud, const char *id, struct deadline deadline, struct cloud_disk *ret);

@@ -536,38 +536,7 @@ static int parse_attachments(struct cloud *cloud, const struct document_node *vo
     return 0;
 }
 
-/* A virtio disk shows the first 20 characters of its id, a SCSI disk the whole, and both may be known by their WWN. */
-static void name_device(const struct document_node *volume, struct cloud_disk *disk)
-{
-    char wwn[64];
-
-    if (strlen(disk->id) < sizeof(disk->serial))
-        (void)text_copy(disk->serial, sizeof(disk->serial), disk->id);
-    (void)text_format(disk->links[0], sizeof(disk->links[0]), "virtio-%.20s", disk->id);
-    (void)text_format(disk->links[1], sizeof(disk->links[1]), "scsi-0QEMU_QEMU_HARDDISK_%.36s", disk->id);
-    document_words(volume, "wwn", wwn, sizeof(wwn));
-    if (*text_trim(wwn) && cloud_id_valid(text_trim(wwn)))
-        (void)text_format(disk->links[2], sizeof(disk->links[2]), "wwn-0x%s", text_trim(wwn));
-}
-
-/* Where the disk is on this very instance, its PCI address: disks of older kinds have no serial. */
-static int read_pci_address(struct cloud *cloud, struct deadline deadline, struct cloud_disk *disk)
-{
-    const struct rest rest = { .service = "ecs", .what = "show block device", .method = "GET" };
-    const struct cloud_attachment *attachment = cloud->self_known ? cloud_disk_attachment(disk, cloud->self.instance) : NULL;
-    _cleanup_document_ struct document document = { 0 };
-    int r;
-
-    if (!attachment || attachment->state != CLOUD_ATTACHED)
-        return 0;
-    r = send_rest(cloud, &rest, deadline, &document, "v1 cloudservers/%s/block_device/%s", attachment->instance, disk->id);
-    if (r < 0)
-        return cloud->failure.error == CLOUD_ALREADY || cloud->failure.error == CLOUD_NOT_FOUND ? 0 : r;
-    return document_copy(document.root, "volumeAttachment/pciAddress", disk->pci_address, sizeof(disk->pci_address)) < 0
-               ? cloud_malformed(cloud, "the PCI address")
-               : 0;
-}
-
+/* A virtio disk shows the first 20 characters of its id as its serial, a SCSI disk the whole. */
 static int huawei_disk_get(struct cloud *cloud, const char *id, struct deadline deadline, struct cloud_disk *ret)
 {
     const struct rest rest = { .service = "evs", .what = "show volume", .method = "GET" };
@@ -587,9 +556,9 @@ static int huawei_disk_get(struct cloud *cloud, const char *id, struct deadline 
     ret->size_gib = document_number(volume, "size", 0);
     ret->multi_attach = document_true(volume, "multiattach");
     ret->encrypted = document_true(volume, "encrypted");
-    name_device(volume, ret);
-    r = parse_attachments(cloud, volume, ret);
-    return r < 0 ? r : read_pci_address(cloud, deadline, ret);
+    if (strlen(ret->id) < sizeof(ret->serial))
+        (void)text_copy(ret->serial, sizeof(ret->serial), ret->id);
+    return parse_attachments(cloud, volume, ret);
 }
 
 static int huawei_disk_attach(struct cloud *cloud, const char *id, const char *instance, const char *device,

@@ -460,7 +460,6 @@ static int parse_disk(struct cloud *cloud, const struct document_node *disk, str
     ret->encrypted = document_true(disk, "Encrypt");
     if (strlen(ret->id) < sizeof(ret->serial))
         (void)text_copy(ret->serial, sizeof(ret->serial), ret->id);
-    (void)text_format(ret->links[0], sizeof(ret->links[0]), "virtio-%.20s", ret->id);
     r = add_attachment(cloud, document_find(disk, "InstanceId"), state, ret);
     for (item = document_first(disk, "InstanceIdList"); r == 0 && item; item = item->next)
         r = add_attachment(cloud, item, state, ret);

@@ -102,9 +102,8 @@ static void print_disk(const struct cloud_disk *disk)
     static const char *const states[] = { "unknown", "creating", "available", "in-use", "error", "deleted" };
     static const char *const attachments[] = { "unknown", "attaching", "attached", "detaching" };
 
-    printf("id=%s zone=%s state=%s text=%s size=%" PRIu64 " multi=%d encrypted=%d serial=%s pci=%s links=%s,%s,%s,%s\n", disk->id,
-           disk->zone, states[disk->state], disk->state_text, disk->size_gib, disk->multi_attach, disk->encrypted, disk->serial,
-           disk->pci_address, disk->links[0], disk->links[1], disk->links[2], disk->links[3]);
+    printf("id=%s zone=%s state=%s text=%s size=%" PRIu64 " multi=%d encrypted=%d serial=%s\n", disk->id, disk->zone, states[disk->state],
+           disk->state_text, disk->size_gib, disk->multi_attach, disk->encrypted, disk->serial);
     for (size_t i = 0; i < disk->attachment_count; i++)
         printf("attachment=%s state=%s device=%s since=%" PRId64 "\n", disk->attachments[i].instance,
                attachments[disk->attachments[i].state], disk->attachments[i].device, disk->attachments[i].since);

@@ -102,7 +102,7 @@ eventually() {
     expect "state=available" disk "$DISK"
     expect "serial=$SERIAL" disk "$DISK"
     # The whole id, which a SCSI disk shows; virtio cuts it.
-    [ "$cloud" != huawei ] || expect "serial=$DISK " disk "$DISK"
+    [ "$cloud" != huawei ] || expect "serial=$DISK\$" disk "$DISK"
     expect "" attach "$DISK" "$first"
     expect "attachment=$first state=attached" await "$DISK" "$first" attached
     expect "" attach "$DISK" "$first"

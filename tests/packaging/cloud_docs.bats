@@ -76,7 +76,6 @@ assert_permits() {
     while read -r what; do
         case $what in
             "show server") needs=ecs:cloudServers:showServer ;;
-            "show block device") needs=ecs:cloudServers:showServerBlockDevice ;;
             "show job") needs='' ;; # the vendor's tables have no action for it
             "list servers") needs=ecs:cloudServers:list ;;
             os-stop) needs=ecs:cloudServers:stop ;;
