@@ -59,20 +59,31 @@ cloud_fence() {
     report "fence_aws / cloud status" peak aws.stock aws.ours 1/4
     report_title "Fencing in a cloud: time"
     report "fence_aws / cloud status" time aws.stock aws.ours
-    cloudsim_delete log >/dev/null
-    before=$(cloud_server_ms)
-    MEASURE_OPTIONS=(--warmup 0)
-    measured own.ours "<$work/fence.aws.ours" "$build/stonith/fence_vigil_cloud" || return 1
-    cloud_own_time $(($(cloud_server_ms) - before)) "$runs" "$(cloudsim log | grep -o '"service"' | grep -c .)"
+    cloud_own
 }
 
-# What is not the server's: the median less the server's mean.
+# What is our own of the elapsed time: that of a run less what the server worked for it. Other work on this machine would be counted with it, as the wait of the one or the other for
+# a processor: so the client and the server go in front of all other work here (SCHED_FIFO, some tenths of a second in all), and where this machine does not allow that, a line says so.
+cloud_own() {
+    local runs=$((runs * 2)) before served MEASURE_OPTIONS=(--warmup 2) MEASURE_PREFIX=(chrt -f 10) note="in front of other work"
+    if ! chrt -f 10 true 2>/dev/null || ! chrt -a -f -p 10 "$CLOUDSIM_PID" 2>/dev/null; then
+        MEASURE_PREFIX=() note="beside other work, which is in the figure"
+    fi
+    cloudsim_delete log >/dev/null
+    before=$(cloud_server_ms)
+    measured own.ours "<$work/fence.aws.ours" "$build/stonith/fence_vigil_cloud" || return 1
+    served=$(($(cloud_server_ms) - before))
+    chrt -a -o -p 0 "$CLOUDSIM_PID" 2>/dev/null
+    cloud_own_time "$served" "$((runs + 2))" "$(cloudsim log | grep -o '"service"' | grep -c .)" "$note"
+}
+
+# cloud_own_time SERVER-MS RUNS REQUESTS NOTE: each of the elapsed times less the server's mean.
 cloud_own_time() {
-    local own
-    own=$(awk -v all="${figure[own.ours.time]%% *}" -v server="$1" -v runs="$2" 'BEGIN { printf "%d", all - server * 1000 / runs }')
-    figure[own.above.time]="$own $own $own"
+    figure[own.above.time]=$(awk -v all="${figure[own.ours.time]}" -v server="$1" -v runs="$2" 'BEGIN {
+        split(all, f, " "); printf "%d %d %d", f[1] - server * 1000 / runs, f[2] - server * 1000 / runs, f[3] - server * 1000 / runs }')
     report "  above the server's own time" time - own.above 15ms
-    awk -v server="$1" -v runs="$2" -v requests="$3" 'BEGIN { printf "  (server: %.1f ms a run, of %d requests)\n", server / runs, requests / runs }'
+    report "  of it, our own processor time" cpu - own.ours
+    awk -v server="$1" -v runs="$2" -v requests="$3" -v note="$4" 'BEGIN { printf "  (%d runs %s; server: %.1f ms a run, of %.1f requests)\n", runs - 2, note, server / runs, requests / runs }'
 }
 
 cloud_disk() {

@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # report.bash: runs measure, keeps its figures, prints them as lines of a table, and counts the bounds.
 #
-#   measured ITEM [::: ITEM]...     runs the items (see measure.c) and keeps their figures by name; MEASURE_OPTIONS go in front
+#   measured ITEM [::: ITEM]...     runs the items (see measure.c) and keeps their figures by name; MEASURE_OPTIONS go in front, and MEASURE_PREFIX
+#                                   in front of the whole command
 #   report_title TEXT COLUMNS       begins a table
 #   report LABEL FIGURE STOCK OURS [BOUND]    one line: FIGURE is cpu, time or peak; STOCK and OURS are items' names, a name may
 #                                   be -; BOUND is 1/40, 2x (at most twice STOCK), 15ms or 4MiB
@@ -11,7 +12,7 @@ declare -gA figure=()
 
 measured() {
     local name count wrong cpu_min cpu cpu_max time_min time time_max peak failed=0
-    "$build/tests/bench.d/measure" --runs "$runs" "${MEASURE_OPTIONS[@]}" "$@" >"$work/measured" || return 1
+    "${MEASURE_PREFIX[@]}" "$build/tests/bench.d/measure" --runs "$runs" "${MEASURE_OPTIONS[@]}" "$@" >"$work/measured" || return 1
     while IFS=$'\t' read -r name count wrong cpu_min cpu cpu_max time_min time time_max peak; do
         figure[$name.cpu]="$cpu $cpu_min $cpu_max"
         figure[$name.time]="$time $time_min $time_max"
