@@ -64,11 +64,15 @@ class Control:
         # AWS has no other name than the tag.
         tags = dict({"Name": name} if cloud == "aws" else {}, **value.get("tags", {}))
         nic = world.add("nic", cloud, value.get("nic") or self.new_id(cloud, "nic"), instance=ident, addresses=(address,) + tuple(value.get("secondary", ())),
-                        mac="02:00:0a:00:00:%02x" % (10 + number), zone=zone, subnet=self.new_id(cloud, "subnet"), source_check=True, pairs=())
+                        mac="02:00:0a:00:00:%02x" % (10 + number), zone=zone, subnet=self.subnet(cloud), source_check=True, pairs=())
         world.add("instance", cloud, ident, name=name, zone=zone, state=value.get("state", "running"), tags=tags, nic=nic.id, address=address,
                   guest=value.get("guest", address), operation=0, rebooting=False, boots=0, uuid=world.uuid(), stop_mode="")
         port = self.simulator.metadata_port(cloud, name) if value.get("metadata", True) else 0
         return {"id": ident, "nic": nic.id, "address": address, "metadata": "http://%s:%d" % (self.simulator.address, port) if port else ""}
+
+    def subnet(self, cloud):
+        """The one of all instances, and of the virtual addresses."""
+        return next((nic.subnet for nic in self.world.all(cloud, "nic")), None) or self.new_id(cloud, "subnet")
 
     def post_disk(self, value, words):
         world, cloud = self.world, value["cloud"]
@@ -94,7 +98,8 @@ class Control:
     def post_havip(self, value, words):
         cloud = value["cloud"]
         ident = value.get("id") or self.new_id(cloud, "havip")
-        self.world.add("havip", cloud, ident, address=value["address"], zone=value.get("zone", ZONES[cloud]), members=(), master="", state="Available")
+        self.world.add("havip", cloud, ident, address=value["address"], zone=value.get("zone", ZONES[cloud]), subnet=value.get("subnet") or self.subnet(cloud),
+                       members=(), master="", state="Available")
         return {"id": ident}
 
     def post_route_table(self, value, words):

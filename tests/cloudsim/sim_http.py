@@ -17,9 +17,9 @@ BODY_LIMIT = 4 << 20
 
 
 class Request:
-    def __init__(self, method, target, headers, body, peer="", port=0):
+    def __init__(self, method, target, headers, body, peer="", port=0, connection=0):
         self.method, self.target, self.headers, self.body = method, target, headers, body
-        self.peer, self.port = peer, port
+        self.peer, self.port, self.connection = peer, port, connection
 
     def all_headers(self, name):
         return [value for key, value in self.headers if key.lower() == name]
@@ -111,7 +111,7 @@ class Handler(socketserver.BaseRequestHandler):
         if target.startswith(("http://", "https://")): # as a proxy is asked
             target = "/" + target.split("/", 3)[3] if target.count("/") > 2 else "/"
         headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:] if ":" in line]
-        request = Request(method, target, headers, b"", self.client_address[0], self.server.server_address[1])
+        request = Request(method, target, headers, b"", self.client_address[0], self.server.server_address[1], self.client_address[1])
         request.body = self.read_body(connection, request)
         return request
 
