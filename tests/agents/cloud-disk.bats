@@ -269,8 +269,8 @@ assert len(calls) == 1 and calls[0]["InstanceId"] == sys.argv[1] and calls[0]["F
   assert_equal "$(api_calls DetachVolume)" 0
 }
 
-@test "multi-attach: attached beside the other, which keeps it" {
-  cloud_node aws
+beside_peer() {
+  cloud_node "$1"
   cloud_disk_here "\"attached\":\"$peer\",\"age\":3600,\"multi_attach\":true"
   disk start
   assert_code 0
@@ -282,6 +282,10 @@ assert len(calls) == 1 and calls[0]["InstanceId"] == sys.argv[1] and calls[0]["F
   assert_code 0
   assert_equal "$(attached_to)" "$peer"
 }
+
+@test "aws: multi-attach: attached beside the other, which keeps it" { beside_peer aws; }
+@test "aliyun: multi-attach: attached beside the other, which keeps it" { beside_peer aliyun; }
+@test "huawei: multi-attach: attached beside the other, which keeps it" { beside_peer huawei; }
 
 @test "many disks that start at once on one node: each with a device name of its own, and none in another's way" {
   local disks=() started=() number

@@ -343,6 +343,22 @@ faulted() { [ "$(cloudsim faults)" != '[]' ]; }
   done
 }
 
+# connections: how many requests of the API the log has, and on how many connections
+connections() {
+  cloudsim log | python3 -c 'import json, sys
+api = [entry["connection"] for entry in json.load(sys.stdin) if entry["service"] != "metadata"]
+print("requests=%s connections=%d" % ("several" if len(api) > 1 else len(api), len(set(api))))'
+}
+
+@test "one look after the other shares a connection" {
+  for cloud in "${clouds[@]}"; do
+    new_world "$cloud"
+    cloudsim_delete log >/dev/null
+    expect "" await "$DISK" "$first" detached
+    assert_equal "$(connections)" "requests=several connections=1"
+  done
+}
+
 @test "a change is sent once when its answer is lost, and what became of it is looked up" {
   local kind sent
   for cloud in "${clouds[@]}"; do
