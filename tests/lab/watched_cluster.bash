@@ -97,8 +97,17 @@ watcher_now_ms() {
   date +%T.%3N | watcher_clock_ms
 }
 
+# Each failure of NAME that a controller was told of has led to a stop: before, the cluster's status does not have it yet, and there seems to be nothing to do.
+watcher_acted() {
+  local log
+  for log in "$LAB"/log/n*/pacemaker/pacemaker.log; do
+    awk -v told="Result of asyncmon operation for $1 on" -v stop="Requesting local execution of stop operation for $1 on" \
+      'index($0, told) { open = 1 } index($0, stop) { open = 0 } END { exit open }' "$log" || return 1
+  done
+}
+
 watcher_settled() {
-  LAB_EXEC_LIMIT=10 lab_exec n1 crm_resource --wait --timeout=10 >/dev/null 2>&1 &&
+  watcher_acted "$1" && LAB_EXEC_LIMIT=10 lab_exec n1 crm_resource --wait --timeout=10 >/dev/null 2>&1 &&
     LAB_EXEC_LIMIT=5 lab_exec n1 crm_resource --resource "$1" --locate 2>/dev/null | grep -q "is running on: $2 *$"
 }
 
