@@ -36,6 +36,11 @@ lab_folder() {
   ls -d "$BATS_TEST_TMPDIR"/vigil-lab.* 2>/dev/null
 }
 
+# Who writes there may make a new file meanwhile.
+folder_removed() {
+  rm -rf "$(lab_folder)" && [ -z "$(lab_folder)" ]
+}
+
 # No folder, no control group, and no process that names the folder.
 nothing_left() {
   [ -z "$(lab_folder)" ] && [ ! -d "$group" ] && ! pgrep -f "$BATS_TEST_TMPDIR/vigil-lab" >/dev/null
@@ -66,6 +71,7 @@ in_the_middle() {
   kill -TERM "$demo_pid"
   status=0
   wait "$demo_pid" || status=$?
+  demo_pid=
   [ "$status" -eq 130 ]
   nothing_left
 }
@@ -75,6 +81,7 @@ in_the_middle() {
   in_the_middle "configuring the cluster"
   kill -KILL "$demo_pid"
   wait "$demo_pid" || :
+  demo_pid=
   [ -d "$group" ]
   "$demo" --down
   nothing_left
@@ -85,12 +92,15 @@ in_the_middle() {
   in_the_middle "configuring the cluster"
   kill -KILL "$demo_pid"
   wait "$demo_pid" || :
-  rm -rf "$(lab_folder)"
+  demo_pid=
+  wait_for 20 folder_removed
   "$demo" --down
   nothing_left
 }
 
 @test "two demos run side by side, and --down ends both that are kept" {
+  # Five nodes on one machine.
+  export LAB_TOKEN=3000
   start_demo --keep
   "$demo" --keep --nodes 3 > "$BATS_TEST_TMPDIR/second" 2>&1
   wait "$demo_pid" || { cat "$BATS_TEST_TMPDIR/out"; return 1; }

@@ -34,9 +34,10 @@ shows_a_takeover() {
 @test "AWS: the disk, the address and the fencing go through the cloud, and no row is lost" {
   shows_a_takeover aws
   [ "$(requests_of StopInstances)" -ge 1 ]
-  [ "$(requests_of AttachVolume)" -eq 2 ]
-  [ "$(requests_of DetachVolume)" -eq 1 ]
-  [ "$(requests_of AssignPrivateIpAddresses)" -eq 2 ]
+  # A request that is not answered in time is made again.
+  [ "$(requests_of AttachVolume)" -ge 2 ]
+  [ "$(requests_of DetachVolume)" -ge 1 ]
+  [ "$(requests_of AssignPrivateIpAddresses)" -ge 2 ]
 }
 
 @test "an unknown cloud is refused" {
