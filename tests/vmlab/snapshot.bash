@@ -15,7 +15,8 @@ lab_save() {
   local folder=$1 name
   rm -rf --one-file-system "$folder" && mkdir -p "$folder" || return 1
   folder=$(cd "$folder" && pwd)
-  for name in $(lab_machines); do machine_qmp "$name" stop >/dev/null || return 1; done
+  # shellcheck disable=SC2046 # words
+  machines_all stop $(lab_machines) || return 1
   for name in $(lab_machines); do
     machine_qmp "$name" migrate-set-parameters '{"max-bandwidth": 8000000000}' >/dev/null &&
       machine_qmp "$name" migrate "{\"uri\": \"exec:cat >$folder/$name.state\"}" >/dev/null || return 1
@@ -38,6 +39,18 @@ machine_wait_written() {
   fail "the state of $1 was not written"
 }
 
+# The same command for all at once: the time from the first to the last is one in which they don't see each other.
+machines_all() {
+  local command=$1 name pids=() pid status=0
+  shift
+  for name in "$@"; do
+    machine_qmp "$name" "$command" >/dev/null &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || status=1; done
+  return $status
+}
+
 lab_restore() {
   local folder name names
   folder=$(cd "$1" && pwd) || return 1
@@ -50,7 +63,8 @@ lab_restore() {
       controller_start "$name" || { lab_down; return 1; }
   done
   for name in $names; do machine_wait_read "$name" || { lab_down; return 1; }; done
-  for name in $names; do machine_qmp "$name" cont >/dev/null || { lab_down; return 1; }; done
+  # shellcheck disable=SC2086 # words
+  machines_all cont $names || { lab_down; return 1; }
   for name in $names; do machine_wait "$name" || { lab_down; return 1; }; done
 }
 

@@ -72,16 +72,17 @@ emulators() {
   vmlab exec n1 'test -e /tmp/before'
   vmlab reset n1
   vmlab wait n1
-  wait_for 60 vmlab exec n1 -t 5 'test ! -e /tmp/before'
+  wait_for 180 vmlab exec n1 -t 5 'test ! -e /tmp/before'
 }
 
 @test "a cable is pulled and plugged" {
   vmlab link n2 lan0 down
   run vmlab exec n2 'ping -c 1 -W 1 192.0.2.19 >/dev/null'
   [ "$status" -ne 0 ]
-  vmlab exec n2 'ping -c 1 -W 2 192.0.2.83 >/dev/null'
+  wait_for 60 vmlab exec n2 'ping -c 1 -W 2 192.0.2.83 >/dev/null'
   vmlab link n2 lan0 up
-  vmlab exec n2 'ping -c 1 -W 5 192.0.2.19 >/dev/null'
+  # A neighbour that was not found is unreachable for a while.
+  wait_for 60 vmlab exec n2 'ping -c 1 -W 2 192.0.2.19 >/dev/null'
 }
 
 @test "a management controller cuts, gives and resets its machine's power" {
@@ -97,7 +98,11 @@ emulators() {
 
 @test "a watchdog that nobody feeds resets its machine" {
   vmlab exec n1 'modprobe i6300esb heartbeat=2; touch /tmp/before; exec 7>/dev/watchdog; sleep 0.1' || :
-  wait_for 60 vmlab exec n1 -t 5 'test ! -e /tmp/before'
+  wait_for 180 vmlab exec n1 -t 5 'test ! -e /tmp/before'
+}
+
+is_registered() {
+  vmlab exec n1 "sg_persist -n -k $1" | grep -q 0x1
 }
 
 @test "the array: two paths, a reservation that keeps a node out, a lab saved and restored" {
@@ -107,7 +112,7 @@ emulators() {
     sg_persist -n -o -R -K 0x1 -T 5 $map"
   vmlab san 2 64
   # A target that has just come up may say "not ready" for a moment.
-  wait_for 20 vmlab exec n1 "$hold" >/dev/null
+  wait_for 60 vmlab exec n1 "$hold" >/dev/null
   vmlab exec st 'guest_refusals begin'
   run vmlab exec n2 "dd if=/dev/zero of=$map bs=4k count=1 oflag=direct"
   [ "$status" -ne 0 ]
@@ -117,8 +122,9 @@ emulators() {
   [ "$(emulators "$VIGIL_VMLAB")" -eq 0 ]
   [ ! -e "$VIGIL_VMLAB" ]
   vmlab restore "$BATS_TEST_TMPDIR/saved" 3>&-
-  vmlab exec n1 "sg_persist -n -k $map" | grep -q 0x1
-  vmlab exec n1 "dd if=/dev/zero of=$map bs=4k count=1 oflag=direct"
+  # The machines did not stop and go on at the same moment: a session may have to come back.
+  wait_for 60 is_registered "$map"
+  wait_for 60 vmlab exec n1 "dd if=/dev/zero of=$map bs=4k count=1 oflag=direct"
 }
 
 @test "two labs run side by side, and one ends with its owner" {
@@ -131,6 +137,6 @@ emulators() {
   [ "$status" -eq 1 ]
   kill "$owner"
   second_is_gone() { [ "$(emulators "$BATS_TEST_TMPDIR/second")" -eq 0 ]; }
-  wait_for 20 second_is_gone
+  wait_for 60 second_is_gone
   vmlab exec n1 true
 }
