@@ -163,8 +163,9 @@ keys_on() { persist "$1" "$2" -i -k | grep -c "^ *$3\$" || :; }
   vmlab exec n1 'mv /usr/sbin/iscsiadm.real /usr/sbin/iscsiadm'
   volume n1 stop 30000 disks=$lun0
   assert_code 0
-  vmlab exec st "echo 0 >$group/attrib/authentication"
-  vmlab exec n1 'iscsiadm -m node -o update -n node.session.auth.authmethod -v None'
+  # The next test meets neither the target's name and password nor what the node has noted of them.
+  vmlab exec n1 'multipath -F; iscsiadm -m node --logout >/dev/null; iscsiadm -m node -o delete'
+  vmlab exec st "echo 0 >$group/attrib/authentication; echo -n NULL >$group/auth/userid; echo -n NULL >$group/auth/password"
 }
 
 @test "iSCSI: a session that is lost is degraded, comes back by itself, and its path is registered again" {
