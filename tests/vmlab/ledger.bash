@@ -49,8 +49,8 @@ ledger_build() {
 
 # Both nodes may have the service, and the cluster has nothing left to do.
 ledger_settled() {
-  ledger_wait 60 "the key of n1" ledger_is_registered n1 && ledger_wait 60 "the key of n2" ledger_is_registered n2 &&
-    ledger_wait 120 "an idle cluster" ledger_is_idle
+  ledger_wait 180 "the key of n1" ledger_is_registered n1 && ledger_wait 180 "the key of n2" ledger_is_registered n2 &&
+    ledger_wait 180 "an idle cluster" ledger_is_idle
 }
 
 ledger_is_idle() {
@@ -78,7 +78,7 @@ ledger_up() {
 
 ledger_restore() {
   vmlab down && vmlab restore "$LEDGER_SNAPSHOT" && ledger_clients_start &&
-    ledger_wait 60 "the restored service" ledger_has_acknowledged 20
+    ledger_wait 180 "the restored service" ledger_has_acknowledged 20
 }
 
 # --- clients ---
@@ -158,10 +158,10 @@ heal_isolate() { vmlab link "$1" lan0 up && vmlab link "$1" lan1 up; }
 # Cut off from the other node only: both reach the array, and each would take over.
 # knet takes the next port for each further link.
 fault_split() { vmlab exec "$1" 'iptables -I INPUT -p udp --dport 5405:5406 -j DROP; iptables -I OUTPUT -p udp --dport 5405:5406 -j DROP'; }
-heal_split() { vmlab exec "$1" -t 20 'iptables -F'; }
+heal_split() { vmlab exec "$1" -t 60 'iptables -F'; }
 # Cut off from the array only.
 fault_paths() { vmlab exec "$1" 'iptables -I OUTPUT -p tcp --dport 3260 -j DROP'; }
-heal_paths() { vmlab exec "$1" -t 20 'iptables -F'; }
+heal_paths() { vmlab exec "$1" -t 60 'iptables -F'; }
 fault_network() { vmlab link "$1" "lan$((RANDOM % 2))" down; }
 heal_network() { heal_isolate "$1"; }
 fault_path() { vmlab exec "$1" "iptables -I OUTPUT -p tcp --dport 3260 -d 192.0.2.$((19 + RANDOM % 2 * 64)) -j DROP"; }
@@ -212,7 +212,7 @@ ledger_holds_alone() {
 }
 
 ledger_mounted() {
-  vmlab exec "$1" -t 10 'grep -q " /srv/data " /proc/mounts'
+  vmlab exec "$1" 'grep -q " /srv/data " /proc/mounts'
 }
 
 # How many writes of a node the array has refused.
@@ -261,7 +261,7 @@ ledger_round_takeover() {
 
 # The fenced node can run and reach the array again: what it still wants to write, the array has to refuse.
 ledger_late_write() {
-  ledger_wait 60 "the refusal of a late write of $1" ledger_was_refused "$1" "$2" || return 1
+  ledger_wait 120 "the refusal of a late write of $1" ledger_was_refused "$1" "$2" || return 1
   LEDGER_REFUSED=$(ledger_refusals "$1")
   LEDGER_TEXT+=", $LEDGER_REFUSED commands of $1 refused"
 }
@@ -269,7 +269,7 @@ ledger_late_write() {
 # Cut off from the array, the node has given up its writes before it was let back; whatever else is run there may still write. So a block that
 # nobody uses is written (behind the last whole extent of the volume group), when it reaches the array again.
 ledger_forced_write() {
-  ledger_wait 60 "the array's refusal of a write of $1" ledger_write_is_refused "$1" || return 1
+  ledger_wait 120 "the array's refusal of a write of $1" ledger_write_is_refused "$1" || return 1
   LEDGER_REFUSED=$(ledger_refusals "$1")
   LEDGER_TEXT+=", $LEDGER_REFUSED commands of $1 refused"
   [ "$LEDGER_REFUSED" -gt 0 ]
@@ -277,7 +277,7 @@ ledger_forced_write() {
 
 # "Invalid exchange" is EBADE, the kernel's word for a reservation conflict.
 ledger_write_is_refused() {
-  vmlab exec "$1" -t 20 "LC_ALL=C dd if=/dev/zero of=/dev/mapper/mpatha bs=4096 seek=$((LEDGER_MEGABYTES * 256 - 1)) count=1 oflag=direct 2>&1" \
+  vmlab exec "$1" -t 60 "LC_ALL=C dd if=/dev/zero of=/dev/mapper/mpatha bs=4096 seek=$((LEDGER_MEGABYTES * 256 - 1)) count=1 oflag=direct 2>&1" \
     > "$LEDGER/late-write"
   ! grep -q '^1+0 records out' "$LEDGER/late-write" || { ledger_fail "the array has taken a write of $1, which is fenced"; return 1; }
   grep -q 'Invalid exchange' "$LEDGER/late-write"
@@ -295,7 +295,7 @@ ledger_round_either() {
   else
     LEDGER_FENCED=$other
     LEDGER_TEXT+=", $other is fenced"
-    ledger_wait 60 "an acknowledgement of $active behind the fencing of $other" ledger_acknowledges "$active" "${EPOCHREALTIME/[.,]/}" &&
+    ledger_wait 120 "an acknowledgement of $active behind the fencing of $other" ledger_acknowledges "$active" "${EPOCHREALTIME/[.,]/}" &&
       "heal_$fault" "$active" && ledger_holds_alone "$active" || return 1
     ! ledger_mounted "$other" || { ledger_fail "$other has mounted the volume"; return 1; }
   fi
@@ -308,9 +308,9 @@ ledger_one_is_registered() {
 # The fault lasts until what it does has come about: acknowledgements for as long as failure detection would need.
 ledger_round_stays() {
   local fault=$1 active=$2 other=$3 begin=$4
-  ledger_wait 60 "another acknowledgement of $active under the fault" ledger_acknowledges "$active" $((begin + ${LEDGER_FAULT_SECONDS:-8} * 1000000)) || return 1
+  ledger_wait 120 "another acknowledgement of $active under the fault" ledger_acknowledges "$active" $((begin + ${LEDGER_FAULT_SECONDS:-8} * 1000000)) || return 1
   ! declare -F "heal_$fault" >/dev/null || "heal_$fault" "$active" || return 1
-  ledger_wait 60 "an acknowledgement of $active after the fault" ledger_acknowledges "$active" "${EPOCHREALTIME/[.,]/}" || return 1
+  ledger_wait 120 "an acknowledgement of $active after the fault" ledger_acknowledges "$active" "${EPOCHREALTIME/[.,]/}" || return 1
   [ "$(ledger_newest "$other")" -lt "$begin" ] || { ledger_fail "$other took over, without need"; return 1; }
   ! ledger_mounted "$other" || { ledger_fail "the volume is mounted on both nodes"; return 1; }
   LEDGER_TEXT+=", no takeover"

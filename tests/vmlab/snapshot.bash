@@ -28,7 +28,7 @@ lab_save() {
 }
 
 machine_wait_written() {
-  local tries=600
+  local tries=1800
   while [ $((tries -= 1)) -gt 0 ]; do
     case $(machine_qmp "$1" query-migrate) in
     *'"status": "completed"'*) return ;;
@@ -69,7 +69,7 @@ lab_restore() {
 }
 
 machine_wait_read() {
-  local tries=600
+  local tries=1800
   while machine_lives "$1" && [ $((tries -= 1)) -gt 0 ]; do
     case $(machine_qmp "$1" query-status 2>/dev/null) in
     '' | *inmigrate*) sleep 0.05 ;;

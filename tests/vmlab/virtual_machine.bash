@@ -53,7 +53,7 @@ LAB_HOLD='
   kill -KILL "$pid" 2>/dev/null'
 
 lab_open() {
-  local tries=250
+  local tries=1500
   ! lab_lives || { fail "a lab runs in $LAB already (vmlab down ends it)"; return 1; }
   rm -rf --one-file-system "$LAB" && mkdir -p "$LAB" || return 1
   LAB=$(cd "$LAB" && pwd)
@@ -99,7 +99,7 @@ lab_up() {
 }
 
 lab_down() {
-  local pid start tries=500
+  local pid start tries=1500
   if lab_lives; then
     read -r pid start < "$LAB/init"
     kill -KILL "$pid"
@@ -162,7 +162,7 @@ machine_boot() {
 
 # Everything that the machine had in memory is lost; its disk has what it had written.
 machine_kill() {
-  local tries=500
+  local tries=1500
   machine_lives "$1" || { fail "$1 is off"; return 1; }
   inside kill -KILL "$(cat "$LAB/$1.pid")"
   while machine_lives "$1"; do
@@ -201,7 +201,7 @@ machine_put() {
 # A guest's clock starts where the emulator's does; its first answer is the time to set it to the host's.
 machine_wait() {
   local end=$((SECONDS + ${VIGIL_VMLAB_BOOT:-180}))
-  until machine_exec "$1" -t 2 "date -s @$EPOCHREALTIME >/dev/null" 2>/dev/null; do
+  until machine_exec "$1" -t 5 "date -s @$EPOCHREALTIME >/dev/null" 2>/dev/null; do
     machine_lives "$1" || { fail "$1 has ended: $(tail -n 2 "$LAB/$1.log")"; return 1; }
     [ $SECONDS -lt $end ] || { fail "$1 does not answer; see $LAB/$1.console"; return 1; }
     sleep 0.1
