@@ -24,6 +24,22 @@ static cs_error_t send_noise(cpg_handle_t handle, uint8_t *bytes, size_t length)
     return error;
 }
 
+/* Corosync asks for another attempt while its groups are being put in order. */
+static int join(cpg_handle_t *handle, cpg_callbacks_t *callbacks, const struct cpg_name *name)
+{
+    const struct timespec pause = { .tv_nsec = 10000000 };
+
+    for (int tries = 0; tries < 3000; tries++) {
+        if (cpg_initialize(handle, callbacks) == CS_OK) {
+            if (cpg_join(*handle, name) == CS_OK)
+                return 1;
+            (void)cpg_finalize(*handle);
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
 int main(int argc, char *argv[])
 {
     static uint8_t bytes[40000];
@@ -37,7 +53,7 @@ int main(int argc, char *argv[])
     count = strtol(argv[2], NULL, 10);
     name.length = (uint32_t)strlen(argv[1]);
     memcpy(name.value, argv[1], name.length);
-    if (cpg_initialize(&handle, &callbacks) != CS_OK || cpg_join(handle, &name) != CS_OK)
+    if (!join(&handle, &callbacks, &name))
         return 1;
     srandom(1);
     for (long i = 0; i < count; i++) {

@@ -47,7 +47,7 @@ nothing_left() {
 }
 
 in_the_middle() {
-  wait_for 120 shows "$1"
+  wait_for 300 shows "$1"
   group=$(cat "$(lab_folder)/group")
   [ -d "$group" ]
 }

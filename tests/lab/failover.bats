@@ -41,6 +41,7 @@ setup() {
   CLIENT_LOG=$log
   lab_attach "$lab"
   lab_wait 60 "both nodes in the cluster" lab_members_are n2 n1 n2
+  lab_wait 60 "the service on one node" service_node
   active=$(service_node)
   standby=$([ "$active" = n1 ] && echo n2 || echo n1)
   service_wait "$active" 60
@@ -55,7 +56,7 @@ teardown() {
 
 # The claims that hold after every test: the service is on NODE alone, serves, has lost nothing, and never was on two nodes.
 verify() {
-  service_wait "$1" 60
+  service_wait "$1" 120
   lab_wait 60 "a client served again" client_rows_reach $(($(client_rows) + 10))
   watch_stop
   WATCH_PID=
@@ -133,7 +134,7 @@ move_service() {
   lab_split
   lab_wait 60 "a node fenced" eval '[ $(($(power_cuts n1) + $(power_cuts n2))) -gt '$((n1_before + n2_before))' ]'
   # n1 is fenced without delay.
-  service_wait n2 60
+  service_wait n2 120
   lab_wait 60 "a client served meanwhile" client_rows_reach $(($(client_rows) + 10))
   lab_heal
   lab_wait 60 "both nodes in the cluster" lab_members_are n2 n1 n2

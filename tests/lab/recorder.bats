@@ -38,6 +38,7 @@ setup() {
   load_lab
   lab_attach "$lab"
   lab_wait 60 "both nodes in the cluster" lab_members_are n2 n1 n2
+  lab_wait 60 "the service on one node" service_node
   active=$(service_node)
   standby=$([ "$active" = n1 ] && echo n2 || echo n1)
   service_wait "$active" 60

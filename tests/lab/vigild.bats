@@ -164,7 +164,7 @@ address_is_there() { lab_exec n1 ip -o addr show dev eth0 | grep -q 192.0.2.60/;
   place volume
   lab_wait 60 "the volume" watcher_settled volume n1
   lab_wait 60 "its registration" watcher_registered n1 volume
-  detect volume 10000 lab_exec n1 umount /srv/volume
+  detect volume 10000 lab_exec n1 umount -l /srv/volume
   lab_wait 60 "the volume again" watcher_settled volume n1
   lab_wait 60 "its registration" watcher_registered n1 volume
   detect volume 15000 lab_exec n1 mount -o remount,ro /srv/volume
@@ -247,7 +247,7 @@ hang_disk_set() { lab_rack sh -c "echo $1 > '$LAB/disk/hang/control'"; }
 # The process that is to die behind the application, after so many seconds: vigild itself, or its child that speaks to Pacemaker.
 kill_within_report() {
   # shellcheck disable=SC2016 # for the node's shell
-  lab_exec n1 sh -c 'kill -KILL "$1"; sleep "$2"; if [ "$3" = child ]; then kill -KILL $(pgrep -x vigild-cluster); else kill -KILL "$(cat /run/vigild.pid)"; fi' \
+  lab_exec n1 sh -c 'kill -KILL "$1"; sleep "$2"; if [ "$3" = child ]; then child=$(pgrep -x vigild-cluster) && kill -KILL $child || :; else kill -KILL "$(cat /run/vigild.pid)"; fi' \
     within "$(watcher_pid n1 app)" "$1" "$2"
 }
 
