@@ -17,6 +17,7 @@
 #include "agent/log.h"
 #include "agent/record.h"
 #include "base/deadline.h"
+#include "storage/device_name.h"
 #include "storage/reservation_guard.h"
 #include "storage/reservation_join.h"
 
@@ -424,6 +425,53 @@ static int run_guard(struct command_run *run, const void *data)
     }
 }
 
+/* ---- a path that has just come ------------------------------------------------------------------------------------ */
+
+struct guarded_list {
+    struct reservation_guarded *list;
+    int count;
+};
+
+/* The keys by which this node guards the disk, each over the path: while another path of it is registered. */
+static int join_disk(struct reservation_device *device, struct deadline deadline, void *argument, void *reply _unused_)
+{
+    const struct reservation_identity *identity = reservation_identity(device);
+    const struct guarded_list *known = argument;
+    int result = 0;
+
+    for (int i = 0; i < known->count; i++) {
+        const struct reservation_guarded *guarded = &known->list[i];
+        struct reservation_paths paths;
+        int r;
+
+        if (!guarded->wwid[0] || !device_wwn_equal(guarded->wwid, identity->wwid))
+            continue;
+        r = reservation_join(device, guarded->key, deadline, &paths);
+        result = result < 0 ? result : r;
+    }
+    return result;
+}
+
+/* For udev: before multipathd hears of a path, which it uses at once. What a node that was fenced is not given back fails here, and the guard tells of it. */
+static int run_join(struct command_run *run, const void *data)
+{
+    const struct guard_options *options = data;
+    _cleanup_free_ struct reservation_guarded *list = NULL;
+    struct guarded_list known;
+    struct reservation_answer answer;
+    const char *device = run->operand_count > 0 ? run->operands[0] : "";
+    unsigned int damaged; /* the guard tells of it */
+    int r = reservation_guarded_read(&list, &damaged);
+
+    log_open(NAME);
+    known = (struct guarded_list){ list, r };
+    if (r > 0)
+        r = reservation_call(device, join_disk, &known, NULL, 0, deadline_in(options->timeout_ms), &answer);
+    if (r == 0 || r == -RESERVATION_NOT_SUPPORTED)
+        return COMMAND_SUCCESS;
+    return command_fail(run, COMMAND_FAILURE, "%s is not registered: %s", device, reservation_error_text(r));
+}
+
 /* ---- tables ------------------------------------------------------------------------------------------------------- */
 
 #define TIMEOUT_ROW                                                                                                            \
@@ -471,6 +519,18 @@ static const struct command repair_command = {
     .function = run_repair,
 };
 
+static const struct command join_command = {
+    .name = "join",
+    .shortdesc = "for udev: register a path of a guarded disk that has just come",
+    .longdesc = "A path that came back is another one to the array: it is registered before multipathd uses it, as long as this node still is registered on another. A disk that "
+                "is not guarded is left alone.",
+    .operands = "DEVICE",
+    .operand_maximum = 1,
+    .options = look_options,
+    .options_size = sizeof(struct guard_options),
+    .function = run_join,
+};
+
 static const struct command run_command = {
     .name = "run",
     .shortdesc = "look again and again, and act on a loss",
@@ -480,7 +540,7 @@ static const struct command run_command = {
     .function = run_guard,
 };
 
-static const struct command *const commands[] = { &check_command, &test_command, &repair_command, &run_command, NULL };
+static const struct command *const commands[] = { &check_command, &test_command, &repair_command, &join_command, &run_command, NULL };
 
 static const struct command_suite suite = {
     .name = NAME,

@@ -201,9 +201,10 @@ image_stage() {
   exec 8>"$BUILD/demo.lock" && flock 8 || return 1
   make -s -C "$BUILD" all tests/vmlab/guest_shell tests/vmlab/volume_writer tests/vmlab/volume_client >&2 &&
     make -s -C "$BUILD" install "DESTDIR=$tree" ocfagentdir=/usr/lib/ocf/resource.d/vigil fencedir=/usr/sbin \
-      sbindir=/usr/sbin bindir=/usr/bin mandir=/drop >"$LAB/stage.log" 2>&1 || { fail "the build tree $BUILD does not install: $LAB/stage.log"; return 1; }
+      sbindir=/usr/sbin bindir=/usr/bin mandir=/drop udevrulesdir=/usr/lib/udev/rules.d >"$LAB/stage.log" 2>&1 || { fail "the build tree $BUILD does not install: $LAB/stage.log"; return 1; }
   exec 8>&-
   rm -rf "$tree/drop"
+  sed -i 's,"[^" ]*/vigil-storage-guard,"/usr/sbin/vigil-storage-guard,' "$tree"/usr/lib/udev/rules.d/*.rules
   mkdir -p "$tree/usr/sbin" && chmod 755 "$tree" && install -m 755 "$BUILD/tests/vmlab/guest_shell" "$BUILD/tests/vmlab/volume_writer" \
     "$VMLAB_SOURCE"/guest/guest_* "$tree/usr/sbin/" && image_disk "$tree" "$file" -O ^has_journal && rm -rf "$tree"
 }

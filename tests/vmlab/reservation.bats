@@ -118,6 +118,39 @@ write_on() {
   [ "$(registrations 2 0)" -eq 0 ]
 }
 
+# new_session NODE: one more session, another nexus to the array; the disk of LUN 0 over it is $disk, and its number $session.
+new_session() {
+  local said
+  said=$(vmlab exec "$1" -t 60 'old=$(iscsiadm -m session | sed -n "s/.*\[\([0-9]*\)\].*/\1/p" | sort -n | tail -n 1)
+    iscsiadm -m session -r $old --op new >/dev/null || exit 1
+    new=$(iscsiadm -m session | sed -n "s/.*\[\([0-9]*\)\].*/\1/p" | sort -n | tail -n 1)
+    for try in $(seq 300); do disk=$(ls /sys/class/iscsi_session/session$new/device/target*/*:0:0:0/block) && break; sleep 0.1; done 2>/dev/null
+    udevadm settle && echo "$new /dev/$disk"')
+  read -r session disk <<<"$said"
+  [ -n "$disk" ]
+}
+
+# are_registered NODE LUN COUNT
+are_registered() {
+  [ "$(registrations "$1" "$2")" -eq "$3" ]
+}
+
+@test "a path that comes as another nexus is registered before it is used, but not on a node that was fenced" {
+  local session disk
+  both_on
+  [ "$(registrations 2 0)" -eq 2 ]
+  new_session n2
+  wait_for 60 are_registered 2 0 3
+  vmlab exec n2 -t 90 "dd if=/dev/zero of=$disk bs=4k count=1 oflag=direct 2>&1"
+  vmlab exec n2 -t 60 "iscsiadm -m session -r $session --logout >/dev/null"
+  reservation n1 off n2
+  [ "$status" -eq 0 ]
+  new_session n2
+  [ "$(registrations 2 0)" -eq 0 ]
+  run ! vmlab exec n2 -t 90 "dd if=/dev/zero of=$disk bs=4k count=1 oflag=direct 2>&1"
+  vmlab exec n2 -t 60 "iscsiadm -m session -r $session --logout >/dev/null"
+}
+
 @test "a unit attention after a reset of the device changes nothing" {
   both_on
   vmlab exec n1 "sg_reset --device \$(readlink -f \$(ls /dev/disk/by-path/*-lun-0 | head -n 1))"
