@@ -125,10 +125,22 @@ watcher_break_link() {
     lab_exec n1 crm_resource --resource our-link --cleanup >/dev/null 2>&1
 }
 
+# Both answer again: a "settled" cluster may not know yet what the last try broke.
 watcher_break_hung() {
+    lab_wait 60 "both applications" eval 'watcher_ours_ready && watcher_stock_ready' || return 1
     watcher_break ours "$2" lab_exec n1 kill -USR1 "$(watcher_pid n1 ours)"
     watcher_break stock "$1" lab_exec n1 kill -USR1 "$(watcher_stock_pid)"
     lab_exec n1 kill -KILL "$(watcher_stock_pid)"
+}
+
+# The stock agent writes a file at its deepest level, and hangs until its operation is out of time.
+watcher_break_storage() {
+    local watcher_limit=40
+    lab_wait 60 "our volume's registration" watcher_registered n1 our-disk || return 1
+    watcher_break our-disk "$2" watcher_hanging_set ours h
+    watcher_hanging_set ours o
+    watcher_break stock-disk "$1" watcher_hanging_set stock h
+    watcher_hanging_set stock o
 }
 
 watcher_pcs() { lab_exec n1 pcs "$@" >>"$LAB/log/pcs.log" 2>&1; }
@@ -145,20 +157,27 @@ watcher_configure() {
     lab_exec n1 mkdir -p /srv/ours /srv/stock
     watcher_pcs resource create our-volume ocf:vigil:san-volume device=/dev/disk/by-id/scsi-shared-volume directory=/srv/ours fstype=ext4 \
         op monitor interval=60s --force &&
-        watcher_pcs resource create stock-volume ocf:heartbeat:Filesystem device=tmpfs directory=/srv/stock fstype=tmpfs op monitor interval=10s --force
+        watcher_pcs resource create stock-volume ocf:heartbeat:Filesystem device=tmpfs directory=/srv/stock fstype=tmpfs op monitor interval=10s --force || return 1
+    watcher_hanging_disk ours && watcher_hanging_disk stock && lab_exec n1 mkdir -p /srv/our-disk /srv/stock-disk || return 1
+    watcher_pcs resource create our-disk ocf:vigil:san-volume device=/dev/disk/by-id/scsi-ours directory=/srv/our-disk fstype=ext4 io_timeout=1 \
+        op monitor interval=60s op stop timeout=60s --force &&
+        watcher_pcs resource create stock-disk ocf:heartbeat:Filesystem device=/dev/disk/by-id/scsi-stock directory=/srv/stock-disk fstype=ext4 \
+            op monitor interval=10s timeout=20s OCF_CHECK_LEVEL=20 op stop timeout=60s --force
 }
 
 watcher_detection() {
     watcher_configure || { tail -n 5 "$LAB/log/pcs.log" >&2; return 1; }
-    : | tee "$work"/{known,answer,address,mount,link,hung}.{stock,ours} >/dev/null
+    : | tee "$work"/{known,answer,address,mount,link,hung,storage}.{stock,ours} >/dev/null
     watcher_kills && watcher_pairs address 3 stock-ip our-ip watcher_break_address && watcher_pairs mount 3 stock-volume our-volume watcher_break_mount &&
-        watcher_pairs hung 2 stock ours watcher_break_hung && watcher_pairs link 2 stock-link our-link watcher_break_link || return 1
+        watcher_pairs hung 2 stock ours watcher_break_hung && watcher_pairs storage 2 stock-disk our-disk watcher_break_storage &&
+        watcher_pairs link 2 stock-link our-link watcher_break_link || return 1
     printf '\n%s\n%-34s %-30s %-30s %s\n' "Failure to what Pacemaker knows (stock polled every 10 s; ours with vigild, polled every 60 s)" "" stock ours bound
     watcher_line "application killed: known" "$work/known.stock" "$work/known.ours" 20
     watcher_line "application killed: answers again" "$work/answer.stock" "$work/answer.ours" 300 500
     watcher_line "application hung (0.2 s, 3 times)" "$work/hung.stock" "$work/hung.ours"
     watcher_line "address deleted by hand" "$work/address.stock" "$work/address.ours"
     watcher_line "volume unmounted by hand" "$work/mount.stock" "$work/mount.ours"
+    watcher_line "storage hung (ours: io_timeout=1)" "$work/storage.stock" "$work/storage.ours"
     watcher_line "link down" "$work/link.stock" "$work/link.ours"
 }
 
@@ -257,6 +276,7 @@ section_watcher() {
     . "$source_root/tests/lab/watched_cluster.bash"
     TMPDIR=$work
     LAB_TMP=$work
+    VIGIL_BUILD=$build
     watcher_stage "$build" "$work/stage" >"$work/stage.log" 2>&1 || { tail -n 5 "$work/stage.log" >&2; return 1; }
     if watcher_wants detection; then
         { watcher_lab 1 && watcher_detection; } || code=1

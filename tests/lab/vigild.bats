@@ -185,43 +185,17 @@ flap_is_dismissed() {
   return 1
 }
 
-# A disk whose storage hangs on demand: a loop device on a FUSE file, held open in the rack and seen by n1.
-hang_disk_make() {
-  local folder=$LAB/disk/hang loop number
-  lab_rack mkdir -p "$folder/fuse"
-  lab_rack truncate -s 64M "$folder/image"
-  lab_rack sh -c "echo o > '$folder/control'"
-  # shellcheck disable=SC2016 # for the shell that is started
-  setsid bash -c 'echo $$ > "$0/rack/cgroup.procs" && exec nsenter "$@"' "$LAB_GROUP" -t "$LAB_RACK" -n -m -- \
-    "$VIGIL_BUILD/tests/agents/hangfs" "$folder/fuse" "$folder/image" "$folder/control" </dev/null >>"$LAB/log/rack.log" 2>&1 3>&- 4>&- &
-  disown $!
-  lab_wait 60 "the disk that can hang" lab_rack test -e "$folder/fuse/disk"
-  # shellcheck disable=SC2016 # for the shell that is started
-  setsid bash -c 'echo $$ > "$0/rack/cgroup.procs" && exec nsenter "$@"' "$LAB_GROUP" -t "$LAB_RACK" -n -m -- \
-    bash -c "$(declare -f lab_volume_hold); lab_volume_hold \"\$@\"" hold "$folder/fuse/disk" "$LAB/hang-loop" \
-    </dev/null >>"$LAB/log/rack.log" 2>&1 3>&- 4>&- &
-  disown $!
-  lab_wait 60 "its loop device" test -s "$LAB/hang-loop"
-  loop=$(basename "$(cat "$LAB/hang-loop")")
-  number=${loop#loop}
-  lab_exec n1 mknod -m 660 "/dev/$loop" b 7 "$number"
-  lab_exec n1 ln -sfn "../../$loop" /dev/disk/by-id/scsi-hanging
-  lab_exec n1 mkfs.ext4 -q /dev/disk/by-id/scsi-hanging
-}
-
-hang_disk_set() { lab_rack sh -c "echo $1 > '$LAB/disk/hang/control'"; }
-
 @test "storage that hangs is reported, while vigild and the others go on" {
-  hang_disk_make
+  watcher_hanging_disk hanging
   lab_exec n1 mkdir -p /srv/hanging
   lab_exec n1 pcs resource create hanging ocf:vigil:san-volume device=/dev/disk/by-id/scsi-hanging directory=/srv/hanging fstype=ext4 io_timeout=2 \
     op monitor interval=60s op stop timeout=30s --force >> "$LAB/log/pcs.log" 2>&1
   place hanging
   lab_wait 60 "the volume" watcher_settled hanging n1
   lab_wait 60 "its registration" watcher_registered n1 hanging
-  detect hanging 20000 hang_disk_set h
+  detect hanging 20000 watcher_hanging_set hanging h
   [ -n "$(LAB_EXEC_LIMIT=20 lab_exec n1 vigil status)" ]
-  hang_disk_set o
+  watcher_hanging_set hanging o
   lab_wait 60 "the volume again" watcher_settled hanging n1
   lab_exec n1 pcs resource delete hanging >> "$LAB/log/pcs.log" 2>&1
   lab_wait 60 "a cluster with nothing left to do" lab_exec n1 crm_resource --wait --timeout=20

@@ -13,6 +13,8 @@
 #   watcher_reported_ms NODE NAME       when the last one was known to Pacemaker: milliseconds since midnight
 #   watcher_now_ms                      the same clock, now
 #   watcher_settled NAME NODE           NAME runs on NODE, and the cluster has nothing left to do
+#   watcher_hanging_disk NAME           n1 has a disk /dev/disk/by-id/scsi-NAME, ext4, whose storage hangs on demand: a loop device on a FUSE file
+#   watcher_hanging_set NAME h|o        it hangs from now on, or answers again ("o"), also what was asked meanwhile
 #   watcher_load_start NODE, watcher_load_stop NODE    two processes that never rest
 #   watcher_cycle NUMBER PORT           the next planned change of the application "app", which is on n1 before and after: by NUMBER a stop and a start, a
 #                                       move to n2 and back, a reload, maintenance and back, unmanaged and back
@@ -47,6 +49,30 @@ watcher_kill() {
   # shellcheck disable=SC2016 # for the node's shell
   lab_exec "$1" sh -c 'kill -KILL "$(cat /run/vigild.pid)"'
 }
+
+# A program in the rack, which outlives what started it and ends with the lab.
+watcher_in_rack() {
+  # shellcheck disable=SC2016 # for the shell that is started
+  setsid bash -c 'echo $$ > "$0/rack/cgroup.procs" && exec nsenter "$@"' "$LAB_GROUP" -t "$LAB_RACK" -n -m -- "$@" </dev/null >>"$LAB/log/rack.log" 2>&1 3>&- 4>&- &
+  disown $!
+}
+
+# The loop device is held open in the rack and seen by n1.
+watcher_hanging_disk() {
+  local name=$1 folder=$LAB/disk/$1 loop
+  lab_rack mkdir -p "$folder/fuse"
+  lab_rack truncate -s 64M "$folder/image"
+  watcher_hanging_set "$name" o
+  watcher_in_rack "$VIGIL_BUILD/tests/agents/hangfs" "$folder/fuse" "$folder/image" "$folder/control"
+  lab_wait 60 "the disk that can hang" lab_rack test -e "$folder/fuse/disk" || return 1
+  watcher_in_rack bash -c "$(declare -f lab_volume_hold); lab_volume_hold \"\$@\"" hold "$folder/fuse/disk" "$LAB/$name-loop"
+  lab_wait 60 "its loop device" test -s "$LAB/$name-loop" || return 1
+  loop=$(basename "$(cat "$LAB/$name-loop")")
+  lab_exec n1 mknod -m 660 "/dev/$loop" b 7 "${loop#loop}" && lab_exec n1 ln -sfn "../../$loop" "/dev/disk/by-id/scsi-$name" &&
+    lab_exec n1 mkfs.ext4 -q "/dev/disk/by-id/scsi-$name"
+}
+
+watcher_hanging_set() { lab_rack sh -c "echo $2 > '$LAB/disk/$1/control'"; }
 
 watcher_app() {
   local name=$1 port=$2 set=() interval=60s
