@@ -331,6 +331,28 @@ int controller_failure_count(struct controller *controller, const char *node, co
     return r == 0 ? 1 : r == -ENOENT ? 0 : r;
 }
 
+bool controller_below_threshold(struct controller *controller, const char *node, const char *resource, int64_t more)
+{
+    _cleanup_free_ char *xpath = text_printf("//node_state[@uname='%s']/transient_attributes//nvpair[starts-with(@name,'fail-count-%s#')]", node, resource);
+    _cleanup_free_ char *configured = NULL, *counted = NULL;
+    int64_t least = INT64_MAX, total = 0;
+    int r;
+
+    if (!xpath || !is_plain(node) || !is_plain(resource))
+        return false;
+    r = query(controller, "//configuration//nvpair[@name='migration-threshold']", &configured);
+    if (r == 0)
+        least = failure_threshold_parse(configured, strlen(configured));
+    else if (r != -ENOENT)
+        return false;
+    r = query(controller, xpath, &counted);
+    if (r == 0)
+        total = failure_total_parse(counted, strlen(counted), resource);
+    else if (r != -ENOENT)
+        return false;
+    return total < least && least - total > more;
+}
+
 bool controller_counts_twice(struct controller *controller)
 {
     _cleanup_free_ char *text = NULL;

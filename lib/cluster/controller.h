@@ -41,6 +41,9 @@ int controller_history(struct controller *controller, const char *node, const ch
  * controller_history does, or -ERANGE (INFINITY). */
 int controller_failure_count(struct controller *controller, const char *node, const char *resource, int64_t *ret);
 
+/* Whether so many more failures of the resource on that node are fewer than any migration-threshold that the CIB has. False where that can't be told. */
+bool controller_below_threshold(struct controller *controller, const char *node, const char *resource, int64_t more);
+
 /* Whether the cluster's coordinator counts such a failure twice (pacemaker_counts_twice). False where that can't be told. */
 bool controller_counts_twice(struct controller *controller);
 

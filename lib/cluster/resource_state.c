@@ -154,6 +154,53 @@ int failure_count_parse(const char *bytes, size_t length, const char *name, int6
     return r;
 }
 
+static bool attribute_begins(const struct tag *tag, const char *name, const char *begin)
+{
+    char text[NAME_SIZE];
+
+    return attribute(tag, name, text, sizeof(text)) && strncmp(text, begin, strlen(begin)) == 0;
+}
+
+int64_t failure_total_parse(const char *bytes, size_t length, const char *resource)
+{
+    const char *cursor = bytes, *end = bytes + length;
+    char begin[NAME_SIZE];
+    int64_t total = 0;
+    struct tag tag;
+
+    if (text_format(begin, sizeof(begin), "fail-count-%s#", resource) < 0)
+        return INT64_MAX;
+    while (next_tag(&cursor, end, &tag)) {
+        int64_t number;
+
+        if (!tag_is(&tag, "nvpair") || !attribute_begins(&tag, "name", begin))
+            continue;
+        number = attribute_number(&tag, "value", INT64_MAX);
+        if (number < 0 || number > INT64_MAX - total)
+            return INT64_MAX;
+        total += number;
+    }
+    return total;
+}
+
+int64_t failure_threshold_parse(const char *bytes, size_t length)
+{
+    const char *cursor = bytes, *end = bytes + length;
+    int64_t least = INT64_MAX;
+    struct tag tag;
+
+    while (next_tag(&cursor, end, &tag)) {
+        int64_t number;
+
+        if (!tag_is(&tag, "nvpair") || !attribute_is(&tag, "name", "migration-threshold") || attribute_is(&tag, "value", "INFINITY"))
+            continue;
+        number = attribute_number(&tag, "value", 0);
+        if (number < least)
+            least = number > 0 ? number : 0;
+    }
+    return least;
+}
+
 /* Takes one number of a version and the point behind it; -1 where there is none. */
 static int next_version_part(const char **p)
 {

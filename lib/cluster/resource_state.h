@@ -35,6 +35,14 @@ int failure_count_name(const char *resource, char *buffer, size_t size);
  * or -ERANGE where it is no number (INFINITY). */
 int failure_count_parse(const char *bytes, size_t length, const char *name, int64_t *ret);
 
+/* Adds up the failures of a resource, of every operation, in a piece of a node's attributes: what Pacemaker compares with the resource's migration-threshold.
+ * INT64_MAX where one of them is no number (INFINITY). */
+int64_t failure_total_parse(const char *bytes, size_t length, const char *resource);
+
+/* The least migration-threshold in a piece of the CIB's configuration, of any resource; INT64_MAX where there is none, 0 where one is neither a number nor
+ * INFINITY. Pacemaker takes 0 for no threshold; here it means that nothing is known. */
+int64_t failure_threshold_parse(const char *bytes, size_t length);
+
 /* Whether that Pacemaker ("2.1.5-a3f44794f94", the CIB's dc-version) increments the count twice for one failure that is reported from outside: those before
  * 2.1.6 do (its commit a457eb83fe). False for what is no version. */
 bool pacemaker_counts_twice(const char *version);

@@ -25,6 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     resource_exceptions_free(&exceptions);
     r = failure_count_parse((const char *)data, size, "fail-count-app#asyncmon_0", &count);
     assert(r == 0 || r == -ENOENT || r == -ERANGE);
+    assert(failure_total_parse((const char *)data, size, "app") >= 0);
+    assert(failure_threshold_parse((const char *)data, size) >= 0);
     if (pacemaker_version_parse((const char *)data, size, version, sizeof(version)))
         (void)pacemaker_counts_twice(version);
     return 0;

@@ -5,8 +5,9 @@
  *
  * Pacemaker gives every failure that is reported to it the reason "Simulated failure", and up to 2.1.5 mostly counts it twice (it records two operations
  * for it, and increments once for each: Pacemaker's commit a457eb83fe ended that in 2.1.6). Both are put right: the reason a moment later in the recorded
- * operation, when the recovery is through; the count by lowering it by one beforehand, so that the scheduler never sees more than there are. Since its two
- * increments now and then fall into one, the count is looked at while it changes, and once more behind the recovery.
+ * operation, when the recovery is through; and so is the count, where two more can't reach a migration-threshold: a change of it in the middle of the recovery
+ * has the controller wait a whole second (do_pe_invoke_callback() sleeps while an update of its own is under way). Where they could, the count is lowered by
+ * one beforehand, so that the scheduler never sees more than there are, and looked at while it changes, since the two increments now and then fall into one.
  */
 #include <errno.h>
 #include <poll.h>
@@ -45,6 +46,7 @@ struct allowed_count {
     struct allowed_count *next;
     char resource[WATCH_NAME_SIZE];
     int64_t count;
+    bool far_from_threshold; /* it may be too high until the recovery is through */
     struct deadline deadline;
 };
 
@@ -128,7 +130,7 @@ static void count_beforehand(struct child *child, const char *resource, int64_t 
 {
     char name[300], value[32];
 
-    if (!child->counts_twice || failure_count_name(resource, name, sizeof(name)) < 0)
+    if (failure_count_name(resource, name, sizeof(name)) < 0)
         return;
     (void)text_format(value, sizeof(value), "%lld", (long long)count - 1);
     (void)controller_set_attribute(child->controller, child->node, name, value, deadline_in(COUNT_LIMIT_MS));
@@ -139,8 +141,8 @@ static void correct_count(const struct allowed_count *allowed, const char *text,
     char name[300], value[32];
     int64_t count;
 
-    if (failure_count_name(allowed->resource, name, sizeof(name)) < 0 || failure_count_parse(text, length, name, &count) < 0 ||
-        count <= allowed->count)
+    if (allowed->far_from_threshold || failure_count_name(allowed->resource, name, sizeof(name)) < 0 ||
+        failure_count_parse(text, length, name, &count) < 0 || count <= allowed->count)
         return;
     (void)text_format(value, sizeof(value), "%lld", (long long)allowed->count);
     update_attribute(name, value);
@@ -164,7 +166,7 @@ static void on_counted(void *context, const char *text, size_t length)
 }
 
 /* One more than there are. Where a report of a moment ago is still being put right, what it allowed counts, not what the CIB has. */
-static int64_t allow_one_more(struct child *child, const char *resource, int64_t count)
+static int64_t allow_one_more(struct child *child, const char *resource, int64_t count, bool far_from_threshold)
 {
     struct allowed_count *allowed = child->allowed;
 
@@ -181,8 +183,19 @@ static int64_t allow_one_more(struct child *child, const char *resource, int64_t
         child->allowed = allowed;
     }
     allowed->count = count + 1;
+    allowed->far_from_threshold = far_from_threshold;
     allowed->deadline = deadline_in(COUNT_WITHIN_MS);
     return count;
+}
+
+/* COUNT is what the CIB has now. */
+static void prepare_count(struct child *child, const char *resource, int64_t count)
+{
+    bool far_from_threshold = !child->counts_twice || controller_below_threshold(child->controller, child->node, resource, 2);
+
+    count = allow_one_more(child, resource, count, far_from_threshold);
+    if (!far_from_threshold)
+        count_beforehand(child, resource, count);
 }
 
 /* The two increments were one: the cluster has one too few. Where the attribute is gone, somebody has cleaned up. */
@@ -308,7 +321,7 @@ static void report(struct child *child, const struct cluster_request *request)
     if (r == 0 && child->report_count >= REPORTS_MAX)
         r = -EAGAIN;
     if (r == 0 && counted)
-        count_beforehand(child, request->resource, allow_one_more(child, request->resource, count));
+        prepare_count(child, request->resource, count);
     if (r == 0)
         r = controller_fail(child->controller, child->node, request->resource, request->agent);
     if (r < 0) {

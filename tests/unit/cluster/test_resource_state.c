@@ -59,6 +59,46 @@ static void test_failure_counts(void **state)
     assert_int_equal(failure_count_name("app", small, sizeof(small)), -ENAMETOOLONG);
 }
 
+static int64_t total_in(const char *text)
+{
+    return failure_total_parse(text, strlen(text), "app");
+}
+
+static void test_failure_totals(void **state)
+{
+    char *long_name = malloc(600);
+
+    (void)state;
+    assert_int_equal(total_in(""), 0);
+    assert_int_equal(total_in(COUNT("fail-count-app#asyncmon_0", "2") COUNT("fail-count-app#monitor_10000", "3")), 5);
+    assert_int_equal(total_in(COUNT("fail-count-apps#start_0", "7") COUNT("last-failure-app#start_0", "99")), 0);
+    assert_true(total_in(COUNT("fail-count-app#asyncmon_0", "2") COUNT("fail-count-app#start_0", "INFINITY")) == INT64_MAX);
+    assert_true(total_in(COUNT("fail-count-app#a", "9223372036854775807") COUNT("fail-count-app#b", "1")) == INT64_MAX);
+    assert_true(total_in(COUNT("fail-count-app#a", "-1")) == INT64_MAX);
+    assert_non_null(long_name);
+    memset(long_name, 'a', 599);
+    long_name[599] = '\0';
+    assert_true(failure_total_parse("", 0, long_name) == INT64_MAX);
+    free(long_name);
+}
+
+static int64_t threshold_in(const char *text)
+{
+    return failure_threshold_parse(text, strlen(text));
+}
+
+static void test_thresholds(void **state)
+{
+    (void)state;
+    assert_true(threshold_in("") == INT64_MAX);
+    assert_true(threshold_in(COUNT("resource-stickiness", "1")) == INT64_MAX);
+    assert_int_equal(threshold_in("<xpath-query>" COUNT("migration-threshold", "5") COUNT("migration-threshold", "3") "</xpath-query>"), 3);
+    assert_true(threshold_in(COUNT("migration-threshold", "INFINITY")) == INT64_MAX);
+    assert_int_equal(threshold_in(COUNT("migration-threshold", "3") COUNT("migration-threshold", "many")), 0);
+    assert_int_equal(threshold_in(COUNT("migration-threshold", "-2")), 0);
+    assert_int_equal(threshold_in("<nvpair name=\"migration-threshold\"/>"), 0);
+}
+
 static void test_versions(void **state)
 {
     static const char *const twice[] = { "2.1.5-a3f44794f94", "2.1.5", "2.0.99", "1.9.10-x" };
@@ -146,6 +186,8 @@ int main(void)
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_what_is_not_a_history),
         cmocka_unit_test(test_failure_counts),
+        cmocka_unit_test(test_failure_totals),
+        cmocka_unit_test(test_thresholds),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_exceptions),
         cmocka_unit_test(test_a_view_that_is_cut_off),
