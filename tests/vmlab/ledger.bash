@@ -12,6 +12,9 @@
 # "After a fault" is judged at the array and by the host's clock, never by a node's: the host copies the LUN while the storage machine stands
 # still for a moment, replays the journal in the copy, checks it, and compares the ledger in it with what clients were told before.
 
+# shellcheck source=tests/vmlab/image_cache.bash
+. "$VMLAB_FOLDER/image_cache.bash"
+
 LEDGER_PORT=7000
 LEDGER_TAKEOVER_LIMIT=${LEDGER_TAKEOVER_LIMIT:-240}
 LEDGER_MEGABYTES=256
@@ -57,13 +60,14 @@ ledger_is_idle() {
   vmlab exec n1 'dc=$(crmadmin -q -D 2>&1) && crmadmin -q -S "${dc##* }" 2>&1' | grep -q S_IDLE
 }
 
-# Made once, also where two tests begin at once.
+# Made once, also where two tests begin at once; it stays as long as this one lasts.
 ledger_snapshot() {
   flock 9
-  [ ! -e "$LEDGER_SNAPSHOT/place" ] || return 0
-  # A snapshot is of use as long as its build is.
-  find "${LEDGER_SNAPSHOT%/*}" -maxdepth 1 -name 'ledger-*-*' -mmin +1440 -exec rm -rf --one-file-system {} +
-  ledger_build "$1" && vmlab save "$LEDGER_SNAPSHOT" && cp "$LEDGER/place" "$LEDGER_SNAPSHOT/" && vmlab down
+  if [ ! -e "$LEDGER_SNAPSHOT/place" ]; then
+    cache_prune "${LEDGER_SNAPSHOT%/*}" ledger-vigil ledger-stock
+    ledger_build "$1" && vmlab save "$LEDGER_SNAPSHOT" && cp "$LEDGER/place" "$LEDGER_SNAPSHOT/" && vmlab down || return 1
+  fi
+  cache_hold "$LEDGER_SNAPSHOT"
 }
 
 # A snapshot saves the 40 s of a cold start.

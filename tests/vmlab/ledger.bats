@@ -63,3 +63,28 @@ END
   run "$BATS_TEST_DIRNAME/ledger" --account "$journal"
   [ "$status" -eq 1 ]
 }
+
+@test "of what is kept for later labs, the newest four and what is in use stay" {
+  local cache=$BATS_TEST_TMPDIR/cache number holder tries
+  # shellcheck source=tests/vmlab/image_cache.bash
+  . "$BATS_TEST_DIRNAME/image_cache.bash"
+  # Used so many hours ago.
+  kept() { mkdir -p "$cache/$1" && : > "$cache/$1/complete" && touch -d "$2 hours ago" "$cache/$1"; }
+  for number in 2 3 4 5 6 7 8; do kept "image-$number" $number; done
+  kept ledger-vigil-2 2
+  kept ledger-vigil-100 100
+  kept ledger-stock-100 100
+  # One is held, by what its holder has become; another was used again.
+  (cache_hold "$cache/image-8" && exec sleep 60) 3>&- &
+  holder=$!
+  (cache_hold "$cache/image-7")
+  for ((tries = 600; tries > 0; tries--)); do
+    flock -n -x "$cache/image-8" true || break
+    sleep 0.05
+  done
+  touch -d '8 hours ago' "$cache/image-8"
+  cache_prune "$cache" image ledger-vigil ledger-stock
+  kill "$holder"
+  ls "$cache"
+  [ "$(cd "$cache" && echo *)" = "image-2 image-3 image-4 image-7 image-8 ledger-vigil-2" ]
+}

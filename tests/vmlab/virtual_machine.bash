@@ -57,6 +57,7 @@ lab_open() {
   ! lab_lives || { fail "a lab runs in $LAB already (vmlab down ends it)"; return 1; }
   rm -rf --one-file-system "$LAB" && mkdir -p "$LAB" || return 1
   LAB=$(cd "$LAB" && pwd)
+  cache_hold "$IMAGE" || { fail "no image in $IMAGE (vmlab build makes one)"; return 1; }
   setsid bash -c "$LAB_HOLD" vmlab-hold "${VIGIL_VMLAB_OWNER:-}" "$LAB/init" </dev/null >"$LAB/hold.log" 2>&1 3>&- 4>&- 9>&- &
   disown $!
   until lab_lives && inside true 2>/dev/null; do
