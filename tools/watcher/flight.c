@@ -22,6 +22,9 @@
 #define ASK_MS 250
 #define RETRY_FIRST_MS 1000
 #define RETRY_LAST_MS 15000
+/* What we send to the group comes back to ourselves as well. So long without is more than a membership takes to form: Corosync hangs. Ticks, not time: where all
+ * of this node stood still, nobody was silent. */
+#define SILENCE_TICKS 20
 /* The wall clock was stepped when it has moved so much against the monotonic one between two looks; NTP slews by 0.5 ms in a second. */
 #define STEP_NS (200 * (int64_t)MS)
 
@@ -40,6 +43,9 @@ struct flight {
     bool rejoin; /* a connection is lost: closed outside of its own callback */
     uint64_t retry_at_ms, retry_ms;
     bool connected_once, lost_said;
+    bool unanswered;               /* a message was sent behind the last one that came */
+    unsigned int unanswered_ticks; /* for so long */
+    bool silent;                   /* nothing is sent: libqb would wait for room in a queue that nobody empties */
     int trouble_said;
 
     uint32_t members[CLUSTER_NODES_MAX];
@@ -99,7 +105,7 @@ static void run_share(void *data)
     struct flight *flight = data;
 
     flight->share_timer_set = false;
-    if (flight->group)
+    if (flight_is_sharing(flight))
         schedule_share(flight, share_tick(flight->share));
 }
 
@@ -110,13 +116,36 @@ static int send_to_group(void *context, const uint8_t *bytes, size_t length)
 
     if (r == -ENOTCONN)
         flight->rejoin = true;
+    if (r == 0)
+        flight->unanswered = true;
     return r;
+}
+
+static void say_connection(struct flight *flight, bool connected, const char *why);
+
+static void hear(struct flight *flight)
+{
+    flight->unanswered = false;
+    flight->unanswered_ticks = 0;
+    if (!flight->silent)
+        return;
+    flight->silent = false;
+    say_connection(flight, true, NULL);
+}
+
+static void look_for_silence(struct flight *flight)
+{
+    if (!flight_is_sharing(flight) || !flight->unanswered || ++flight->unanswered_ticks < SILENCE_TICKS)
+        return;
+    flight->silent = true;
+    say_connection(flight, false, "it takes messages, and hands none out");
 }
 
 static void take_message(void *context, uint32_t node_id, const uint8_t *bytes, size_t length)
 {
     struct flight *flight = context;
 
+    hear(flight);
     share_receive(flight->share, node_id, bytes, length, 0);
     schedule_share(flight, 0);
 }
@@ -125,6 +154,7 @@ static void take_group_members(void *context, uint32_t own_id, const uint32_t *n
 {
     struct flight *flight = context;
 
+    hear(flight);
     share_set_members(flight->share, own_id, node_ids, count);
     schedule_share(flight, 0);
 }
@@ -136,7 +166,7 @@ static void take_event(void *context, const struct event *event)
     struct flight *flight = context;
 
     /* The recorder must not be called from here: a little later, with what else comes meanwhile. */
-    if (flight->group && event_origin_equal(&event->origin, recorder_origin(flight->config.recorder)))
+    if (flight_is_sharing(flight) && event_origin_equal(&event->origin, recorder_origin(flight->config.recorder)))
         schedule_share(flight, 5);
     if (flight->config.listener)
         flight->config.listener(flight->config.context, event);
@@ -202,6 +232,9 @@ static void disconnect(struct flight *flight)
     flight->member_count = 0;
     flight->quorum_known = false;
     flight->rejoin = false;
+    flight->silent = false;
+    flight->unanswered = false;
+    flight->unanswered_ticks = 0;
 }
 
 static int32_t dispatch_group(int32_t fd _unused_, int32_t revents, void *data)
@@ -368,6 +401,7 @@ static void tick(void *data)
     if (flight->spool)
         note_spool_dispatch(flight->spool);
     look_at_clock(flight);
+    look_for_silence(flight);
     keep_connected(flight);
     (void)qb_loop_timer_add(flight->config.loop, QB_LOOP_LOW, TICK_MS * MS, flight, tick, &flight->tick_timer);
 }
@@ -400,11 +434,15 @@ void flight_close(struct flight *flight)
     if (!flight)
         return;
     recorder_set_listener(flight->config.recorder, NULL, NULL);
-    if (flight->group)
+    if (flight_is_sharing(flight))
         (void)share_tick(flight->share); /* the last events */
     (void)qb_loop_timer_del(flight->config.loop, flight->tick_timer);
     if (flight->share_timer_set)
         (void)qb_loop_timer_del(flight->config.loop, flight->share_timer);
+    if (flight->silent) { /* to leave would wait for Corosync; it sees the end of this process when it goes on */
+        (void)qb_loop_poll_del(flight->config.loop, process_group_fd(flight->group));
+        flight->group = NULL;
+    }
     disconnect(flight);
     if (flight->polled_recorder_fd >= 0)
         (void)qb_loop_poll_del(flight->config.loop, flight->polled_recorder_fd);
@@ -417,7 +455,7 @@ void flight_close(struct flight *flight)
 
 bool flight_is_sharing(const struct flight *flight)
 {
-    return flight->group != NULL;
+    return flight->group && !flight->silent;
 }
 
 void flight_describe(const struct flight *flight, struct text_buffer *text)
@@ -431,7 +469,7 @@ void flight_describe(const struct flight *flight, struct text_buffer *text)
     text_buffer_printf(text, "node=%s\n", recorder_node(flight->config.recorder));
     text_buffer_printf(text, "cluster=%s\n", flight->view.name);
     text_buffer_printf(text, "token_ms=%" PRIu32 "\n", flight->view.token_ms);
-    text_buffer_printf(text, "sharing=%s\n", flight->group ? "yes" : "no");
+    text_buffer_printf(text, "sharing=%s\n", flight_is_sharing(flight) ? "yes" : "no");
     text_buffer_printf(text, "members=%zu\n", flight->member_count);
     text_buffer_printf(text, "quorum=%s\n", !flight->quorum_known ? "unknown" : flight->quorate ? "yes" : "no");
     text_buffer_printf(text, "recorder=%s\n", trouble == 0 ? "writing" : strerror(-trouble));

@@ -25,7 +25,7 @@ int flight_open(const struct flight_config *config, struct flight **ret);
 /* NULL is allowed. The recorder stays open. */
 void flight_close(struct flight *flight);
 
-/* True while the group is joined: events are shared. */
+/* True while the group is joined and hands messages out: events are shared. */
 bool flight_is_sharing(const struct flight *flight);
 
 /* "NAME=VALUE" lines for `vigil status`: sharing, members, counts, clocks, the recorder's trouble. Appends to text. */
