@@ -7,8 +7,12 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <net/ethernet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/if_ether.h>
 #include <netinet/in.h>
+#include <netpacket/packet.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -34,12 +38,18 @@ static unsigned int reports;
 static char last_reason[EVENT_TEXT_SIZE];
 static int report_answer; /* what Pacemaker is made to say */
 static bool answer_later; /* when the test says so */
+static unsigned int duplicates;
+static int kernel_end = -1; /* what is written here comes as the kernel's uevents */
+static int device_answer;   /* whether devices are there; -1: the real ones are asked */
 static char folder[PATH_MAX];
 
 /* ---- what stands in for the rest --------------------------------------------------------------------------------------------- */
 
 int __wrap_cluster_link_report(struct watcher *own, const struct watch *watch, const char *why);
 uint64_t __wrap_recorder_note_text(struct recorder *recorder, enum event_kind kind, const char *resource, const char *peer, int64_t value, const char *text);
+int __wrap_uevent_open(void);
+int __real_device_present(dev_t number);
+int __wrap_device_present(dev_t number);
 int __wrap_device_from_number(dev_t number, struct block_device *ret);
 int __wrap_reservation_open(const char *spec, struct deadline deadline, struct text_buffer *why, struct reservation_device **ret);
 int __wrap_reservation_read(struct reservation_device *device, struct deadline deadline, struct reservation_state *ret);
@@ -61,8 +71,26 @@ int __wrap_cluster_link_report(struct watcher *own, const struct watch *watch, c
 
 uint64_t __wrap_recorder_note_text(struct recorder *recorder, enum event_kind kind, const char *resource, const char *peer, int64_t value, const char *text)
 {
-    (void)recorder, (void)kind, (void)resource, (void)peer, (void)value, (void)text;
+    (void)recorder, (void)resource, (void)peer, (void)value;
+    duplicates += kind == EVENT_NOTE && text && strstr(text, "duplicate address") != NULL;
     return 0;
+}
+
+int __wrap_uevent_open(void)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+        return -errno;
+    if (kernel_end >= 0)
+        (void)close(kernel_end);
+    kernel_end = ends[1];
+    return ends[0];
+}
+
+int __wrap_device_present(dev_t number)
+{
+    return device_answer >= 0 ? device_answer : __real_device_present(number);
 }
 
 int __wrap_device_from_number(dev_t number, struct block_device *ret)
@@ -176,6 +204,7 @@ static int begin(void **state)
     (void)state;
     reports = 0;
     report_answer = 0;
+    device_answer = -1;
     watcher.loop = qb_loop_create();
     (void)file_make_directory(WATCH_FOLDER, 0750);
     return table_open(&watcher);
@@ -381,6 +410,48 @@ static void test_address(void **state)
     assert_non_null(strstr(last_reason, "192.0.2.77 is gone"));
 }
 
+/* An ARP packet on the link by which a host says that it has 192.0.2.77; its hardware address ends with LAST. */
+static void claim_address(uint8_t last)
+{
+    const struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP), .sll_ifindex = 1, .sll_halen = ETH_ALEN };
+    struct ether_arp packet = {
+        .ea_hdr = { .ar_hrd = htons(ARPHRD_ETHER), .ar_pro = htons(ETH_P_IP), .ar_hln = ETH_ALEN, .ar_pln = 4, .ar_op = htons(ARPOP_REQUEST) },
+        .arp_sha = { [5] = last }, .arp_spa = { 192, 0, 2, 77 }, .arp_tpa = { 192, 0, 2, 77 },
+    };
+    int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    packet.arp_sha[0] = last ? 2 : 0; /* this host's: the loopback link's, all zeros */
+    assert_int_equal(sendto(fd, &packet, sizeof(packet), 0, (const struct sockaddr *)&to, sizeof(to)), sizeof(packet));
+    (void)close(fd);
+}
+
+/* Said when a host claims it twice, never for a claim of our own; no failure: to stop here is not what ends it. */
+static void test_duplicate_address(void **state)
+{
+    struct deadline deadline = deadline_in(20000);
+
+    (void)state;
+    change_address(true);
+    register_item("address 192.0.2.77\tindex=1");
+    duplicates = 0;
+    for (int i = 0; i < 3; i++) {
+        claim_address(0);
+        run_for(50);
+    }
+    claim_address(7);
+    run_for(100);
+    assert_int_equal(duplicates, 0);
+    /* Each counts within ten seconds of the one before: once more where this machine stood still for longer. */
+    while (duplicates == 0 && !deadline_passed(deadline)) {
+        claim_address(7);
+        run_for(20);
+    }
+    assert_int_equal(duplicates, 1);
+    assert_int_equal(reports, 0);
+    (void)table_withdraw(&watcher, "thing");
+    change_address(false);
+}
+
 /* Down, and up again before the second look: tried again where this machine stood still until that. */
 static void flap(void)
 {
@@ -485,6 +556,61 @@ static void test_device(void **state)
     register_item("device /dev/none\tdevice=1048575999");
     AWAIT(watcher.watches[0]->reports == 1);
     assert_non_null(strstr(watcher.watches[0]->last_failure, "is gone"));
+}
+
+/* As the kernel's: a head, then texts, each with its end. */
+static void send_uevent(const char *words)
+{
+    char bytes[256];
+    int length = text_format(bytes, sizeof(bytes), "change@/devices/virtual/block/dm-5|ACTION=change|SUBSYSTEM=block|MAJOR=253|MINOR=5|%s", words);
+
+    assert_true(length > 0);
+    for (char *p = bytes; *p; p++)
+        if (*p == '|')
+            *p = '\0';
+    assert_int_equal(send(kernel_end, bytes, (size_t)length + 1, 0), length + 1);
+}
+
+static void register_map(void)
+{
+    char line[96];
+
+    device_answer = 1;
+    (void)text_format(line, sizeof(line), "device /dev/mapper/shared\tdevice=%llu", (unsigned long long)makedev(253, 5));
+    register_item(line);
+}
+
+static void test_paths(void **state)
+{
+    (void)state;
+    register_map();
+    send_uevent("DM_ACTION=PATH_FAILED|DM_PATH=8:16|DM_NR_VALID_PATHS=1");
+    run_for(100);
+    assert_int_equal(reports, 0); /* one is left */
+    send_uevent("DM_ACTION=PATH_FAILED|DM_PATH=8:32|DM_NR_VALID_PATHS=0");
+    await_reports(1);
+    assert_non_null(strstr(last_reason, "no path left"));
+    send_uevent("DM_ACTION=PATH_REINSTATED|DM_PATH=8:32|DM_NR_VALID_PATHS=1");
+    AWAIT(watcher.watches[0]->state == WATCH_WATCHED);
+    device_answer = 0;
+    send_uevent("DEVNAME=dm-5");
+    await_reports(2);
+    assert_non_null(strstr(last_reason, "is gone"));
+}
+
+/* Of another device, rubbish, and nothing at all. */
+static void test_other_uevents(void **state)
+{
+    static const char other[] = "remove@/devices/x\0ACTION=remove\0MAJOR=253\0MINOR=6";
+
+    (void)state;
+    register_map();
+    device_answer = 0;
+    assert_int_equal(send(kernel_end, other, sizeof(other), 0), sizeof(other));
+    assert_int_equal(send(kernel_end, "x", 1, 0), 1);
+    assert_int_equal(send(kernel_end, "", 0, 0), 0);
+    run_for(100);
+    assert_int_equal(reports, 0);
 }
 
 static void test_latency_of_what_is_no_device(void **state)
@@ -751,11 +877,14 @@ int main(void)
         SOURCE_TEST(test_cgroup),
         SOURCE_TEST(test_listener),
         SOURCE_TEST(test_address),
+        SOURCE_TEST(test_duplicate_address),
         SOURCE_TEST(test_link),
         SOURCE_TEST(test_well_before_the_answer),
         SOURCE_TEST(test_back_off),
         SOURCE_TEST(test_mount),
         SOURCE_TEST(test_device),
+        SOURCE_TEST(test_paths),
+        SOURCE_TEST(test_other_uevents),
         SOURCE_TEST(test_latency_of_what_is_no_device),
         SOURCE_TEST(test_reservation),
         SOURCE_TEST(test_worker_that_hangs),
