@@ -8,6 +8,7 @@ watcher_stock_tries=${WATCHER_STOCK_TRIES:-5}
 watcher_cycles=${WATCHER_CYCLES:-50}
 watcher_idle_s=${WATCHER_IDLE_S:-30}
 watcher_resources=${WATCHER_RESOURCES:-200}
+watcher_many_s=${WATCHER_MANY_S:-120} # full minutes: ours are polled once in each, in a bunch, and less would count all of them or none
 
 # WATCHER_PARTS="detection alarms cost many" chooses among the parts.
 
@@ -239,9 +240,9 @@ watcher_many() {
     lab_wait 900 "$watcher_resources resources" watcher_many_run || return 1
     LAB_EXEC_LIMIT=0 lab_exec n1 crm_resource --wait --timeout=200 >/dev/null 2>&1
     before=$(awk '/^usage_usec/ { print $2 }' "$LAB_GROUP/n1/cpu.stat")
-    sleep "$watcher_idle_s"
+    sleep "$watcher_many_s"
     after=$(awk '/^usage_usec/ { print $2 }' "$LAB_GROUP/n1/cpu.stat")
-    cpus=$(awk -v us=$((after - before)) -v s="$watcher_idle_s" 'BEGIN { printf "%.1f", us / s / 10000 }')
+    cpus=$(awk -v us=$((after - before)) -v s="$watcher_many_s" 'BEGIN { printf "%.1f", us / s / 10000 }')
     echo "$cpus"
 }
 
