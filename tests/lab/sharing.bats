@@ -155,3 +155,45 @@ assert_order() {
   done
   [ "$(status_of n2 messages_dropped)" -gt 1000 ]
 }
+
+# By hand, but as Pacemaker calls it: so it is watched.
+drill_start() {
+  lab_exec n3 env OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=drilled OCF_RESKEY_CRM_meta_timeout=60000 OCF_RESKEY_start="sleep 100000" OCF_RESKEY_type=foreground \
+    OCF_RESKEY_settle=0 /usr/lib/ocf/resource.d/vigil/app start
+}
+
+has_seen_the_kill() {
+  LAB_EXEC_LIMIT=10 lab_exec "$1" vigil timeline --all 2>/dev/null | grep -q 'failure of drilled confirmed: .*has ended'
+}
+
+all_have_seen_the_kill() {
+  has_seen_the_kill n1 && has_seen_the_kill n2 && has_seen_the_kill n3
+}
+
+says_why() { [[ $(status_of n3 sharing)/$(status_of n3 sharing_why) == $1 ]]; }
+
+# The others go on without n3, and its Pacemaker, for want of fencing, takes up again behind it.
+@test "a Corosync that hangs: it is said, vigild goes on, and what was seen meanwhile reaches the others" {
+  local corosync vigild watched
+  vigild=$(status_of n3 pid)
+  corosync=$(lab_exec n3 pgrep -x corosync)
+  drill_start
+  watched=$(lab_exec n3 sed -n 's/.*\tpid=\([0-9]*\).*/\1/p' /run/vigil/watch/drilled)
+  says_why "yes/"
+  lab_exec n3 kill -STOP "$corosync"
+  note n3 "while Corosync hung"
+  lab_wait 90 "n3 says that nothing comes from Corosync" says_why "no/*hands none out*" || { status_of n3 'sharing.*'; return 1; }
+  lab_exec n3 kill -KILL "$watched"
+  lab_wait 60 "the killed process, seen on n3" has_seen_the_kill n3
+  note n3 "and behind it"
+  lab_wait 60 "the note on n3 itself" knows n3 "and behind it" 1
+  knows n1 "and behind it" 0
+  [ "$(status_of n3 pid)" = "$vigild" ]
+  lab_exec n3 kill -CONT "$corosync"
+  lab_wait 120 "three that share" all_share 3
+  says_why "yes/"
+  lab_wait 60 "what was noted before it was silent" all_know "while Corosync hung"
+  lab_wait 60 "what was noted behind it" all_know "and behind it"
+  lab_wait 60 "the killed process, on all" all_have_seen_the_kill
+  [ "$(status_of n3 pid)" = "$vigild" ]
+}

@@ -25,6 +25,8 @@
 /* What we send to the group comes back to ourselves as well. So long without is more than a membership takes to form: Corosync hangs. Ticks, not time: where all
  * of this node stood still, nobody was silent. */
 #define SILENCE_TICKS 20
+/* And no more is sent meanwhile than so many messages: libqb's queue to Corosync holds some 280. */
+#define UNANSWERED_MAX 64
 /* The wall clock was stepped when it has moved so much against the monotonic one between two looks; NTP slews by 0.5 ms in a second. */
 #define STEP_NS (200 * (int64_t)MS)
 
@@ -43,7 +45,8 @@ struct flight {
     bool rejoin; /* a connection is lost: closed outside of its own callback */
     uint64_t retry_at_ms, retry_ms;
     bool connected_once, lost_said;
-    bool unanswered;               /* a message was sent behind the last one that came */
+    char why[128];                 /* events are not shared, or "" */
+    unsigned int unanswered;       /* messages that were sent behind the last one that came */
     unsigned int unanswered_ticks; /* for so long */
     bool silent;                   /* nothing is sent: libqb would wait for room in a queue that nobody empties */
     int trouble_said;
@@ -112,12 +115,14 @@ static void run_share(void *data)
 static int send_to_group(void *context, const uint8_t *bytes, size_t length)
 {
     struct flight *flight = context;
-    int r = flight->group ? process_group_send(flight->group, bytes, length) : -ENOTCONN;
+    int r;
 
+    if (flight->unanswered >= UNANSWERED_MAX)
+        return -EAGAIN;
+    r = flight->group ? process_group_send(flight->group, bytes, length) : -ENOTCONN;
     if (r == -ENOTCONN)
         flight->rejoin = true;
-    if (r == 0)
-        flight->unanswered = true;
+    flight->unanswered += r == 0;
     return r;
 }
 
@@ -125,7 +130,7 @@ static void say_connection(struct flight *flight, bool connected, const char *wh
 
 static void hear(struct flight *flight)
 {
-    flight->unanswered = false;
+    flight->unanswered = 0;
     flight->unanswered_ticks = 0;
     if (!flight->silent)
         return;
@@ -135,10 +140,10 @@ static void hear(struct flight *flight)
 
 static void look_for_silence(struct flight *flight)
 {
-    if (!flight_is_sharing(flight) || !flight->unanswered || ++flight->unanswered_ticks < SILENCE_TICKS)
+    if (!flight_is_sharing(flight) || flight->unanswered == 0 || ++flight->unanswered_ticks < SILENCE_TICKS)
         return;
     flight->silent = true;
-    say_connection(flight, false, "it takes messages, and hands none out");
+    say_connection(flight, false, "Corosync takes messages, and hands none out: it hangs");
 }
 
 static void take_message(void *context, uint32_t node_id, const uint8_t *bytes, size_t length)
@@ -233,7 +238,7 @@ static void disconnect(struct flight *flight)
     flight->quorum_known = false;
     flight->rejoin = false;
     flight->silent = false;
-    flight->unanswered = false;
+    flight->unanswered = 0;
     flight->unanswered_ticks = 0;
 }
 
@@ -257,6 +262,7 @@ static int32_t dispatch_quorum(int32_t fd _unused_, int32_t revents, void *data)
 
 static void say_connection(struct flight *flight, bool connected, const char *why)
 {
+    (void)text_format(flight->why, sizeof(flight->why), "%s", connected ? "" : why);
     if (connected && (flight->lost_said || !flight->connected_once)) {
         log_notice("events are shared with the other nodes (group " GROUP_NAME ")");
         if (flight->lost_said && flight->connected_once)
@@ -264,7 +270,7 @@ static void say_connection(struct flight *flight, bool connected, const char *wh
         flight->lost_said = false;
         flight->connected_once = true;
     } else if (!connected && !flight->lost_said) {
-        log_warning("Corosync: %s; events stay on this node, and membership is not seen, until it is there", why);
+        log_warning("%s; events stay on this node, and membership is not seen, until Corosync is there", why);
         if (flight->connected_once)
             (void)recorder_note_text(flight->config.recorder, EVENT_CLUSTER_LOST, NULL, NULL, 0, "Corosync");
         flight->lost_said = true;
@@ -294,7 +300,7 @@ static void keep_connected(struct flight *flight)
 
     if (flight->rejoin) {
         disconnect(flight);
-        say_connection(flight, false, "the connection is lost");
+        say_connection(flight, false, "the connection to Corosync is lost");
         flight->retry_at_ms = now_ms + RETRY_FIRST_MS;
     }
     if (flight->group || now_ms < flight->retry_at_ms)
@@ -469,7 +475,7 @@ void flight_describe(const struct flight *flight, struct text_buffer *text)
     text_buffer_printf(text, "node=%s\n", recorder_node(flight->config.recorder));
     text_buffer_printf(text, "cluster=%s\n", flight->view.name);
     text_buffer_printf(text, "token_ms=%" PRIu32 "\n", flight->view.token_ms);
-    text_buffer_printf(text, "sharing=%s\n", flight_is_sharing(flight) ? "yes" : "no");
+    text_buffer_printf(text, "sharing=%s\nsharing_why=%s\n", flight_is_sharing(flight) ? "yes" : "no", flight->why);
     text_buffer_printf(text, "members=%zu\n", flight->member_count);
     text_buffer_printf(text, "quorum=%s\n", !flight->quorum_known ? "unknown" : flight->quorate ? "yes" : "no");
     text_buffer_printf(text, "recorder=%s\n", trouble == 0 ? "writing" : strerror(-trouble));

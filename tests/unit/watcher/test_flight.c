@@ -15,6 +15,7 @@
 #include "tools/watcher/flight.h"
 
 #define HASTE 50
+#define QUEUED_MAX 64
 
 static struct {
     int wake[2]; /* readable: the group has something to hand out */
@@ -176,6 +177,20 @@ static void note(struct recorder *recorder)
     (void)recorder_note_text(recorder, EVENT_NOTE, "thing", NULL, 0, "to be shared");
 }
 
+/* What `vigil status` says of it: the line's value, in a buffer of this function. */
+static const char *described(const struct flight *flight, const char *name)
+{
+    static char value[256];
+    _cleanup_text_buffer_ struct text_buffer text = { 0 };
+    char *line;
+
+    flight_describe(flight, &text);
+    line = strstr(text.text, name);
+    assert_non_null(line);
+    (void)text_format(value, sizeof(value), "%.*s", (int)strcspn(line + strlen(name), "\n"), line + strlen(name));
+    return value;
+}
+
 static void test_corosync_that_hangs(void **state)
 {
     struct recorder_config recorder_config = { .folder = *state, .node = "n1", .node_id = 1 };
@@ -192,11 +207,19 @@ static void test_corosync_that_hangs(void **state)
     run_for(1000);
     assert_true(flight_is_sharing(flight));
     assert_int_equal(lost, 0);
+    assert_string_equal(described(flight, "sharing="), "yes");
+    assert_string_equal(described(flight, "sharing_why="), "");
 
     bus.hangs = true;
-    note(config.recorder);
+    for (int i = 0; i < 200; i++) { /* more than the queue of a Corosync that hangs would take */
+        note(config.recorder);
+        run_for(1);
+    }
+    assert_in_range(bus.queued, 1, QUEUED_MAX);
     AWAIT(!flight_is_sharing(flight));
     assert_int_equal(lost, 1);
+    assert_string_equal(described(flight, "sharing="), "no");
+    assert_non_null(strstr(described(flight, "sharing_why="), "hands none out"));
     assert_int_equal(regained, 0);
     sent = bus.sent;
     for (int i = 0; i < 20; i++) {
@@ -211,6 +234,7 @@ static void test_corosync_that_hangs(void **state)
         wake();
     AWAIT(flight_is_sharing(flight));
     assert_int_equal(regained, 1);
+    assert_string_equal(described(flight, "sharing_why="), "");
     AWAIT(bus.sent > sent);
 
     bus.hangs = true; /* and so when it ends: to leave the group would wait */
