@@ -211,6 +211,8 @@ int cluster_link_health(struct watcher *watcher, const char *attribute, const ch
 {
     struct cluster_request request = { .kind = CLUSTER_HEALTH };
 
+    if (!watcher->cluster_connected)
+        return -ENOTCONN;
     (void)text_copy(request.resource, sizeof(request.resource), attribute);
     (void)text_copy(request.agent, sizeof(request.agent), value);
     return send_request(watcher, &request);

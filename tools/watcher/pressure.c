@@ -3,6 +3,8 @@
  * The node as a whole is short of memory, or stuck in I/O: the kernel's pressure stall information (Documentation/accounting/psi.rst). A trigger wakes
  * us when tasks were stalled so long within the window; the node attribute of that kind then is yellow, and green again when the trigger was silent for a
  * while. Pacemaker acts on it only where node-health-strategy says so.
+ *
+ * The attribute outlives a vigild that is ended or restarted: what was set to yellow is noted in HEALTH_FOLDER, so that the next one clears it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "tools/watcher/watcher.h"
 
+#define HEALTH_FOLDER VIGIL_RUNDIR "/health" /* as the attributes themselves, gone when the node is restarted */
 #define WINDOW_US 2000000 /* the unprivileged kind: a multiple of 2 s */
 #define QUIET_MS 30000
 
@@ -30,13 +34,52 @@ static struct pressure pressures[] = {
     { .path = "/proc/pressure/io", .attribute = "#health-vigil-io", .what = "I/O", .stall_us = 1800000, .fd = -1 },
 };
 
+/* A file that is named like the attribute, without its '#'. */
+static void format_note(const struct pressure *pressure, char *path, size_t size)
+{
+    (void)text_format(path, size, HEALTH_FOLDER "/%s", pressure->attribute + 1);
+}
+
+/* Stands before the attribute does, and until it is green again. Where it can't be written, only a restart of vigild would be late to clear it. */
+static void note_yellow(const struct pressure *pressure)
+{
+    char path[PATH_MAX];
+
+    format_note(pressure, path, sizeof(path));
+    if (file_make_directory(HEALTH_FOLDER, 0750) == 0)
+        (void)file_write(path, 0640, "", 0);
+}
+
+static void forget_yellow(const struct pressure *pressure)
+{
+    char path[PATH_MAX];
+
+    format_note(pressure, path, sizeof(path));
+    (void)unlink(path);
+}
+
+static bool yellow_is_noted(const struct pressure *pressure)
+{
+    char path[PATH_MAX];
+
+    format_note(pressure, path, sizeof(path));
+    return access(path, F_OK) == 0;
+}
+
 static void set(struct pressure *pressure, bool yellow)
 {
     struct watcher *watcher = pressure->watcher;
+    int r;
 
-    if (cluster_link_health(watcher, pressure->attribute, yellow ? "yellow" : "green") < 0)
+    if (yellow)
+        note_yellow(pressure);
+    r = cluster_link_health(watcher, pressure->attribute, yellow ? "yellow" : "green");
+    if (r == 0)
+        pressure->yellow = yellow;
+    if (!pressure->yellow)
+        forget_yellow(pressure);
+    if (r < 0)
         return;
-    pressure->yellow = yellow;
     watcher_note(watcher, EVENT_NODE_HEALTH, NULL, yellow, "%s=%s: %s", pressure->attribute, yellow ? "yellow" : "green",
                  yellow ? "tasks are stalled for want of it" : "no stall for half a minute");
 }
@@ -69,6 +112,16 @@ static int on_stall(int fd _unused_, int events _unused_, void *data)
     return 0;
 }
 
+/* A vigild before us has set it: as if there had been a stall just now. */
+static void take_up(struct pressure *pressure)
+{
+    if (!yellow_is_noted(pressure))
+        return;
+    pressure->yellow = true;
+    pressure->last_ms = deadline_now_ms();
+    watcher_timer(pressure->watcher, QUIET_MS, pressure, look_for_quiet, &pressure->timer);
+}
+
 static int open_trigger(struct pressure *pressure)
 {
     char trigger[64];
@@ -98,6 +151,7 @@ int pressure_open(struct watcher *watcher)
         int r;
 
         pressures[i].watcher = watcher;
+        take_up(&pressures[i]);
         r = open_trigger(&pressures[i]);
         if (r < 0) {
             close_trigger(&pressures[i]);
@@ -110,9 +164,9 @@ int pressure_open(struct watcher *watcher)
 void pressure_close(struct watcher *watcher)
 {
     for (size_t i = 0; i < sizeof(pressures) / sizeof(pressures[0]); i++) {
+        watcher_cancel(watcher, &pressures[i].timer);
         if (pressures[i].fd < 0)
             continue;
-        watcher_cancel(watcher, &pressures[i].timer);
         (void)qb_loop_poll_del(watcher->loop, pressures[i].fd);
         close_trigger(&pressures[i]);
     }

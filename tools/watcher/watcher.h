@@ -159,6 +159,7 @@ int cluster_link_open(struct watcher *watcher);
 void cluster_link_close(struct watcher *watcher);
 /* Sends watch->report_id and the rest. Returns 0: an answer will come, or -errno. */
 int cluster_link_report(struct watcher *watcher, const struct watch *watch, const char *why);
+/* Sets an attribute of this node. Returns 0: it was handed over, -ENOTCONN while there is no connection to Pacemaker, or -errno. */
 int cluster_link_health(struct watcher *watcher, const char *attribute, const char *value);
 
 /* ---- the rest -------------------------------------------------------------------------------------------------------------------------- */

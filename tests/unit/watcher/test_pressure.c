@@ -32,13 +32,21 @@ uint64_t __wrap_recorder_note_text(struct recorder *recorder, enum event_kind ki
     return 0;
 }
 
+/* As a vigild that begins. */
+static void forget(struct pressure *pressure)
+{
+    watcher_cancel(&watcher, &pressure->timer);
+    pressure->yellow = false;
+    pressure->last_ms = 0;
+}
+
 static struct pressure *begin(size_t which)
 {
     struct pressure *pressure = &pressures[which];
 
     pressure->watcher = &watcher;
-    pressure->yellow = false;
-    pressure->last_ms = 0;
+    forget_yellow(pressure);
+    forget(pressure);
     says = 0;
     answer = 0;
     return pressure;
@@ -114,11 +122,59 @@ static void test_pacemaker_cannot_be_told(void **state)
     assert_string_equal(said, "#health-vigil-memory=green");
 }
 
+/* What an earlier vigild has set is cleared by the next one, once; what none has set is not touched. */
+static void test_restarted_vigild(void **state)
+{
+    struct pressure *pressure = begin(1);
+
+    (void)state;
+    take_up(pressure);
+    assert_false(pressure->yellow);
+    assert_int_equal(pressure->timer, 0);
+    stall(pressure);
+    stall(pressure);
+    assert_string_equal(said, "#health-vigil-io=yellow");
+    forget(pressure);
+    take_up(pressure);
+    assert_int_equal(says, 1); /* it may be so still */
+    assert_true(pressure->timer != 0);
+    answer = -ENOTCONN;
+    pass_quietly(pressure);
+    assert_int_equal(says, 2);
+    forget(pressure); /* and that one had not reached Pacemaker yet */
+    take_up(pressure);
+    answer = 0;
+    stall(pressure); /* there is pressure, and it is known */
+    assert_int_equal(says, 2);
+    pass_quietly(pressure);
+    assert_int_equal(says, 3);
+    assert_string_equal(said, "#health-vigil-io=green");
+    forget(pressure);
+    take_up(pressure);
+    assert_false(pressure->yellow);
+    assert_int_equal(pressure->timer, 0);
+}
+
+/* What Pacemaker could not be told is not cleared later. */
+static void test_restart_without_pacemaker(void **state)
+{
+    struct pressure *pressure = begin(0);
+
+    (void)state;
+    answer = -ENOTCONN;
+    stall(pressure);
+    stall(pressure);
+    assert_int_equal(says, 1);
+    forget(pressure);
+    take_up(pressure);
+    assert_false(pressure->yellow);
+}
+
 static int make_loop(void **state)
 {
     (void)state;
     watcher.loop = qb_loop_create();
-    return watcher.loop ? 0 : -1;
+    return watcher.loop ? unit_private_folders("/run/vigil", NULL) : -1;
 }
 
 static int end_loop(void **state)
@@ -134,6 +190,8 @@ int main(void)
         cmocka_unit_test(test_set_and_cleared),
         cmocka_unit_test(test_far_apart),
         cmocka_unit_test(test_pacemaker_cannot_be_told),
+        cmocka_unit_test(test_restarted_vigild),
+        cmocka_unit_test(test_restart_without_pacemaker),
     };
 
     return cmocka_run_group_tests(tests, make_loop, end_loop);
