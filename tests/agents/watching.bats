@@ -70,6 +70,36 @@ watched_pid() { node_run sed -n 's/.*\tpid=\([0-9]*\).*/\1/p' "/run/vigil/watch/
   assert_code 0
 }
 
+@test "status tells each source's last sign of life and the last failure, as text and as JSON" {
+  vigild_start
+  agent app start start="sleep 1000" settle=0.1 @timeout=20000 @instance=one
+  assert_code 0
+  run -0 node_run "$VIGIL_BUILD/tools/vigil" status
+  assert_output_has '^one \(app\): watched$'
+  assert_output_has '^ +(process|cgroup) +well +last sign of life [0-9.]+ (ms|s) ago +'
+  refute grep -q 'last failure' <<<"$output"
+  assert_equal "$(status_fields last_failure)" None
+  assert_equal "$(status_fields state)" watched
+  node_run kill -KILL "$(watched_pid one)"
+  wait_until 30 failed_is_told
+  run -0 node_run "$VIGIL_BUILD/tools/vigil" status
+  assert_output_has '^    last failure [0-9.]+ (ms|s) ago: process [0-9]+ of one has ended'
+  assert_output_has '^ +process +failed +last sign of life [0-9.]+ (ms|s) ago +.*has ended'
+  assert grep -q 'process [0-9]* of one has ended' <<<"$(status_fields last_failure)"
+}
+
+failed_is_told() { [ "$(status_fields last_failure)" != None ]; }
+
+# A field of the only resource, behind a look at the ages: milliseconds, of this test's making.
+status_fields() {
+  node_run "$VIGIL_BUILD/tools/vigil" status --json | python3 -c '
+import json, sys
+resource, = json.load(sys.stdin)["resources"]
+ages = [item["sign_ms"] for item in resource["items"]] + [resource["age_ms"]] + ([resource["last_failure_ms"]] if "last_failure" in resource else [])
+assert len(ages) > 1 and all(type(age) is int and 0 <= age < 600000 for age in ages), resource
+print(resource.get(sys.argv[1]))' "$1"
+}
+
 # Stopped in its tracks it takes a connection and never answers.
 @test "a vigild that hangs holds up no agent, and no question to it" {
   local began
@@ -193,6 +223,27 @@ claims_hold() {
   # CHOWN, DAC_OVERRIDE, KILL, NET_ADMIN, NET_RAW: capabilities(7), linux/capability.h
   assert_equal "$(node_run sed -n 's/^CapEff:\t0*//p' "/proc/$vigild/status")" "3023"
   assert_equal "$(node_run sed -n 's/^NoNewPrivs:\t//p' "/proc/$vigild/status")" 1
+}
+
+@test "what the service's unit leaves it is what it keeps by itself" {
+  local unit kept
+  unit=$(sed -n 's/^CapabilityBoundingSet=//p' "$VIGIL_SOURCE/packaging/systemd/vigild.service.in" | tr ' ' '\n' | sort)
+  kept=$(sed -n '/^#define \(ALWAYS\|WORKER\) /p' "$VIGIL_SOURCE/tools/watcher/privileges.c" | grep -o 'CAP_[A-Z_]*' | sort)
+  assert [ "$(wc -l <<<"$kept")" -ge 5 ]
+  assert_equal "$unit" "$kept"
+  # And the kernel's own count of it, as far as this machine grants it.
+  vigild_start
+  assert_equal "$(node_run sed -n 's/^CapBnd:\t//p' "/proc/$vigild/status")" "$(bounding_set "$kept")"
+}
+
+# The numbers of linux/capability.h, of those that the test has itself.
+bounding_set() {
+  local name number set=0
+  for name in $1; do
+    number=$(sed -nE "s/^#define $name[[:space:]]+([0-9]+)\$/\1/p" /usr/include/linux/capability.h)
+    set=$((set | 1 << number))
+  done
+  printf '%016x' $((set & 0x$(sed -n 's/^CapBnd:\t//p' /proc/self/status)))
 }
 
 @test "systemd is told that it is ready, and that it lives" {

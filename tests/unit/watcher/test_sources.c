@@ -522,6 +522,26 @@ static void test_back_off(void **state)
     assert_int_equal(reports, 1);
 }
 
+/* The next report of what flaps waits twice as long each time, from ten seconds to ten minutes. */
+static void test_back_off_doubles(void **state)
+{
+    static const uint64_t seconds[] = { 10, 20, 40, 80, 160, 320, 600, 600 };
+
+    (void)state;
+    register_item("link lo\tindex=1");
+    for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
+        struct watch *watch = watcher.watches[0];
+        uint64_t before_ms = deadline_now_ms();
+
+        watch->hold_until_ms = before_ms; /* the last one is over */
+        watch_report(watch, &watch->sources[0], "flaps");
+        AWAIT(watch->reports == i + 1 && watch->state == WATCH_WATCHED);
+        assert_int_equal(watch->hold_ms, seconds[i] * 1000);
+        assert_in_range(watch->hold_until_ms, before_ms + watch->hold_ms, deadline_now_ms() + watch->hold_ms);
+    }
+    assert_int_equal(reports, 8);
+}
+
 /* ---- mounts and devices --------------------------------------------------------------------------------------------------------------------- */
 
 static void test_mount(void **state)
@@ -881,6 +901,7 @@ int main(void)
         SOURCE_TEST(test_link),
         SOURCE_TEST(test_well_before_the_answer),
         SOURCE_TEST(test_back_off),
+        SOURCE_TEST(test_back_off_doubles),
         SOURCE_TEST(test_mount),
         SOURCE_TEST(test_device),
         SOURCE_TEST(test_paths),
