@@ -240,7 +240,7 @@ claims_hold() {
 bounding_set() {
   local name number set=0
   for name in $1; do
-    number=$(sed -nE "s/^#define $name[[:space:]]+([0-9]+)\$/\1/p" /usr/include/linux/capability.h)
+    number=$(sed -nE "s/^#define ${name}[[:space:]]+([0-9]+)\$/\1/p" /usr/include/linux/capability.h)
     set=$((set | 1 << number))
   done
   printf '%016x' $((set & 0x$(sed -n 's/^CapBnd:\t//p' /proc/self/status)))
