@@ -619,10 +619,10 @@ deaf_log() {
       [ "$delay" != 0 ] || AGENT_WRAPPER=(timeout -s KILL 0.0001)
       app start start="$fake escape" settle=0.4
       AGENT_WRAPPER=()
-      app "$next" start="$fake escape" settle=0.1 @timeout=6000
+      app "$next" start="$fake escape" settle=0.1 stop_timeout=0.5 @timeout=6000
       assert_code 0
       if [ "$next" = start ]; then wait_until 20 has_members 2; else assert has_members 0; fi
-      app stop start="$fake escape" @timeout=6000
+      app stop start="$fake escape" stop_timeout=0.5 @timeout=6000
       assert_code 0
       assert has_members 0
       refute alive stubborn
@@ -648,7 +648,7 @@ deaf_log() {
     AGENT_WRAPPER=(timeout -s KILL "$delay")
     app stop start="$fake escape" @timeout=2000
     AGENT_WRAPPER=()
-    app stop start="$fake escape" @timeout=4000
+    app stop start="$fake escape" stop_timeout=0.5 @timeout=4000
     assert_code 0
     assert has_members 0
   done
