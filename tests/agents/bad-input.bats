@@ -58,11 +58,15 @@ node_state() {
   find "$BATS_TEST_TMPDIR" -name executed
 }
 
+# What it needs beside that parameter, as words in $others.
+others_of() {
+  mapfile -t others < <(needed "$1" | tr ' ' '\n' | grep -v "^$2=")
+}
+
 # refused NAME ACTION PARAMETER VALUE: by code 6, with one reason that names the parameter.
 refused() {
   local name=$1 action=$2 parameter=$3 value=$4
-  # shellcheck disable=SC2046 # words
-  agent "$name" "$action" $(needed "$name" | tr ' ' '\n' | grep -v "^$parameter=") "$parameter=$value"
+  agent "$name" "$action" "${others[@]}" "$parameter=$value"
   assert_code 6 || { echo "$name $action with $parameter=$(printf %q "$value")"; return 1; }
   assert_reason "parameter $parameter|^ocf-exit-reason:.*\<$parameter\>" || {
     echo "$name $action with $parameter=$(printf %q "$value")"
@@ -74,10 +78,11 @@ refused() {
 }
 
 @test "every value that its type forbids is refused by name, and nothing is changed" {
-  local name parameter type value before count=0
+  local others name parameter type value before count=0
   for name in $(build_agents); do
     before=$(node_state)
     while read -r parameter type; do
+      others_of "$name" "$parameter"
       while IFS= read -r value; do
         refused "$name" start "$parameter" "$value"
         count=$((count + 1))
@@ -90,10 +95,11 @@ refused() {
 }
 
 @test "every action refuses them alike" {
-  local name parameter type action value before
+  local others name parameter type action value before
   for name in $(build_agents); do
     before=$(node_state)
     while read -r parameter type; do
+      others_of "$name" "$parameter"
       value=$(wrong_values "$type" | head -n 1)
       for action in stop monitor validate-all; do
         refused "$name" "$action" "$parameter" "$value"
@@ -104,11 +110,12 @@ refused() {
 }
 
 @test "a value that is too long is refused" {
-  local name parameter type value before
+  local others name parameter type value before
   value=/$(head -c 9000 /dev/zero | tr '\0' x)
   for name in $(build_agents); do
     before=$(node_state)
     while read -r parameter type; do
+      others_of "$name" "$parameter"
       refused "$name" start "$parameter" "$value"
       # The reason shows the beginning only.
       assert [ ${#stderr} -lt 2000 ]
@@ -118,14 +125,14 @@ refused() {
 }
 
 @test "shell metacharacters are bytes like others" {
-  local name parameter type value before
+  local others name parameter type value before
   for name in $(build_agents); do
     before=$(node_state)
     while read -r parameter type; do
+      others_of "$name" "$parameter"
       for value in "\$(touch $marker)" "\`touch $marker\`" "; touch $marker;" "| touch $marker" "x && touch $marker" \
         "' ; touch $marker ; '" "\" ; touch $marker ; \"" "-h" "--help" "%s%n%s%n" "../../etc/passwd" "*"; do
-        # shellcheck disable=SC2046 # words
-        agent "$name" validate-all $(needed "$name" | tr ' ' '\n' | grep -v "^$parameter=") "$parameter=$value"
+        agent "$name" validate-all "${others[@]}" "$parameter=$value"
         case $status in
           0 | 1 | 5 | 6) ;;
           *) claim_failed "$name validate-all with $parameter=$value" ;;
