@@ -2,6 +2,7 @@
 #include "agent/log.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <qb/qblog.h>
 #include <stdarg.h>
 #include <string.h>
@@ -31,6 +32,9 @@ static struct {
     bool opened;
     bool have_qb;
     bool syslog_stuck;
+    bool fork_known;
+    int files[2]; /* libqb's targets */
+    size_t file_count;
     struct qb_calls qb;
 } log_state = { .name = "vigil" };
 
@@ -143,6 +147,33 @@ static void leave_syslog(void)
 /* Pacemaker's own line in pacemaker.log reads "Mon DD HH:MM:SS HOST PROGRAM [PID] level: text". */
 #define FILE_FORMAT "%t %H %N [%P] %p: %b"
 
+static void add_file(const char *path, int level)
+{
+    int target = log_state.qb.file_open(path);
+
+    if (target < 0)
+        return;
+    add_target(&log_state.qb, target, level, FILE_FORMAT);
+    log_state.files[log_state.file_count++] = target;
+}
+
+/* A child that puts its descriptors in order would else write its lines, and those of each library that logs through libqb, into what it has opened under the numbers
+ * of the files: it opens its own at its first line. */
+static void leave_targets_to_parent(void)
+{
+    if (!log_state.opened)
+        return;
+    if (log_state.have_qb) {
+        (void)log_state.qb.ctl(QB_LOG_SYSLOG, QB_LOG_CONF_ENABLED, QB_FALSE);
+        for (size_t i = 0; i < log_state.file_count; i++)
+            (void)log_state.qb.ctl(log_state.files[i], QB_LOG_CONF_ENABLED, QB_FALSE);
+    } else {
+        closelog();
+    }
+    log_state.file_count = 0;
+    log_state.opened = false;
+}
+
 static void open_targets(void)
 {
     const struct qb_calls *qb = &log_state.qb;
@@ -150,6 +181,8 @@ static void open_targets(void)
     const char *file = log_setting("PCMK_logfile", "HA_LOGFILE");
 
     log_state.opened = true;
+    if (!log_state.fork_known)
+        log_state.fork_known = pthread_atfork(NULL, NULL, leave_targets_to_parent) == 0;
     log_state.have_qb = load_qb(&log_state.qb);
     if (!log_state.have_qb) {
         openlog(log_state.name, LOG_PID, log_facility());
@@ -159,9 +192,9 @@ static void open_targets(void)
     (void)qb->ctl(QB_LOG_BLACKBOX, QB_LOG_CONF_ENABLED, QB_FALSE);
     qb->format_set(QB_LOG_SYSLOG, "%p: %b");
     if (file)
-        add_target(qb, qb->file_open(file), level, FILE_FORMAT);
+        add_file(file, level);
     if (log_state.extra_file)
-        add_target(qb, qb->file_open(log_state.extra_file), LOG_DEBUG, FILE_FORMAT);
+        add_file(log_state.extra_file, LOG_DEBUG);
     if (log_state.verbose)
         add_target(qb, QB_LOG_STDERR, LOG_DEBUG, "%p: %b");
 }

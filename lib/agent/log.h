@@ -4,7 +4,8 @@
 /*
  * Logging by Pacemaker's conventions, through libqb: to syslog under the facility of PCMK_logfacility / HA_LOGFACILITY (daemon), to the
  * file of PCMK_logfile / HA_LOGFILE where there is one, and to standard error when a person calls on a terminal. libqb is opened
- * at the first line that passes the filter: an action that has nothing to say does not pay for it. The blackbox stays off.
+ * at the first line that passes the filter: an action that has nothing to say does not pay for it. The blackbox stays off. A process that was forked closes what it
+ * inherited at once, before its descriptors are put in order, and opens its own at its first line.
  */
 #include <stdbool.h>
 #include <syslog.h>
