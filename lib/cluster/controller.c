@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "base/child.h"
 #include "base/cleanup.h"
@@ -54,7 +55,7 @@ struct calls {
     /* pcmk__attrd_api_update, in 2.1.5 or later: NULL where it is not there */
     int (*set_attribute)(ipc_api *api, const char *node, const char *name, const char *value, const char *dampen, const char *set, const char *user,
                          uint32_t options);
-    void (*log_init)(const char *name);
+    int (*log_init)(const char *name, uint8_t level, int daemon, int to_stderr, int count, char **arguments, int quiet);
     void (*free_xml)(xml_node *node);
     cib_client *(*cib_new)(void);
     void (*cib_delete)(cib_client *cib);
@@ -97,7 +98,7 @@ static int load_common(struct calls *calls, struct text_buffer *why)
         LIBRARY_SYMBOL(calls->set_callback, "pcmk_register_ipc_callback"),
         LIBRARY_SYMBOL(calls->connect, "pcmk_connect_ipc"),
         LIBRARY_SYMBOL(calls->fail, "pcmk_controld_api_fail"),
-        LIBRARY_SYMBOL(calls->log_init, "crm_log_cli_init"),
+        LIBRARY_SYMBOL(calls->log_init, "crm_log_init"),
     };
     const struct library_symbol old_free[] = { LIBRARY_SYMBOL(calls->free_xml, "free_xml") };
     const struct library_symbol new_free[] = { LIBRARY_SYMBOL(calls->free_xml, "pcmk__xml_free") };
@@ -167,7 +168,7 @@ int controller_open(const struct controller_events *events, void *context, struc
     controller->layout = load_cib(&controller->calls);
     controller->events = *events;
     controller->context = context;
-    controller->calls.log_init("vigild");
+    (void)controller->calls.log_init("vigild", LOG_ERR, 0, 0, 0, NULL, 1); /* as Pacemaker's own programs do; 3.0 has no crm_log_cli_init() */
     the_controller = controller;
     *ret = controller;
     return 0;
@@ -175,14 +176,17 @@ int controller_open(const struct controller_events *events, void *context, struc
 
 /* ---- servers ---------------------------------------------------------------------------------------------------------------- */
 
-/* The number of a server differs between 2.1 and 3.0; what it is called does less so. NULL where there is none. */
+/* The number of a server differs between 2.1 (attrd 0, controld 2) and 3.0 (1 and 3, and an assertion at 0); what it is called does less so. NULL where there is
+ * none. */
 static ipc_api *new_api(struct controller *controller, const char *name, const char *newer_name)
 {
-    for (int server = 0; server < 10; server++) {
+    static const int servers[] = { 1, 2, 3, 0 };
+
+    for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
         ipc_api *api = NULL;
         const char *found;
 
-        if (controller->calls.new_api(&api, server) != 0 || !api)
+        if (controller->calls.new_api(&api, servers[i]) != 0 || !api)
             continue;
         found = controller->calls.api_name(api, false);
         if (text_equal(found, name) || text_equal(found, newer_name) || (text_equal(name, "crmd") && text_equal(found, "controld")))
