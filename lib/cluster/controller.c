@@ -357,13 +357,14 @@ bool controller_below_threshold(struct controller *controller, const char *node,
     return total < least && least - total > more;
 }
 
-bool controller_counts_twice(struct controller *controller)
+bool controller_version(struct controller *controller, char *buffer, size_t size)
 {
     _cleanup_free_ char *text = NULL;
-    char version[64];
 
-    return query(controller, "//crm_config//nvpair[@name='dc-version']", &text) == 0 &&
-           pacemaker_version_parse(text, strlen(text), version, sizeof(version)) && pacemaker_counts_twice(version);
+    if (query(controller, "//crm_config//nvpair[@name='dc-version']", &text) == 0 && pacemaker_version_parse(text, strlen(text), buffer, size))
+        return true;
+    buffer[0] = '\0';
+    return false;
 }
 
 /* Through the library where it has the call (2.1.5 and later): a program of its own takes ten times as long. */

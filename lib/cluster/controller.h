@@ -44,8 +44,8 @@ int controller_failure_count(struct controller *controller, const char *node, co
 /* Whether so many more failures of the resource on that node are fewer than any migration-threshold that the CIB has. False where that can't be told. */
 bool controller_below_threshold(struct controller *controller, const char *node, const char *resource, int64_t more);
 
-/* Whether the cluster's coordinator counts such a failure twice (pacemaker_counts_twice). False where that can't be told. */
-bool controller_counts_twice(struct controller *controller);
+/* The version of the cluster's coordinator ("2.1.5-a3f44794f94"), as pacemaker_counts_twice() takes it. Returns false, and an empty text, where that can't be told. */
+bool controller_version(struct controller *controller, char *buffer, size_t size);
 
 /* Sets a node attribute of this node, which the cluster has before it hears of a failure that is reported afterwards. Returns 0 or -errno. */
 int controller_set_attribute(struct controller *controller, const char *node, const char *name, const char *value, struct deadline deadline);

@@ -213,17 +213,26 @@ static int next_version_part(const char **p)
     return number;
 }
 
-bool pacemaker_counts_twice(const char *version)
+/* Whether the version is an older one than that. False for what is no version. */
+static bool version_is_before(const char *version, const int than[3])
 {
-    static const int fixed[] = { 2, 1, 6 };
-
-    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+    for (size_t i = 0; i < 3; i++) {
         int number = next_version_part(&version);
 
-        if (number != fixed[i])
-            return number >= 0 && number < fixed[i];
+        if (number != than[i])
+            return number >= 0 && number < than[i];
     }
     return false;
+}
+
+bool pacemaker_counts_twice(const char *version)
+{
+    return version_is_before(version, (const int[]){ 2, 1, 6 });
+}
+
+bool pacemaker_keeps_history(const char *version)
+{
+    return version_is_before(version, (const int[]){ 2, 1, 7 });
 }
 
 bool pacemaker_version_parse(const char *bytes, size_t length, char *buffer, size_t size)

@@ -47,6 +47,10 @@ int64_t failure_threshold_parse(const char *bytes, size_t length);
  * 2.1.6 do (its commit a457eb83fe). False for what is no version. */
 bool pacemaker_counts_twice(const char *version);
 
+/* Whether that Pacemaker leaves the history of a resource as another program has written it: from 2.1.7 on its coordinator answers a change of the status that is none of
+ * its own programs' with an election, and all nodes write their histories anew (cib__client_triggers_refresh() in crm/cib/internal.h). False for what is no version. */
+bool pacemaker_keeps_history(const char *version);
+
 /* Finds dc-version in a piece of the CIB. Returns false where it is not there, or too long. */
 bool pacemaker_version_parse(const char *bytes, size_t length, char *buffer, size_t size);
 

@@ -28,6 +28,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(failure_total_parse((const char *)data, size, "app") >= 0);
     assert(failure_threshold_parse((const char *)data, size) >= 0);
     if (pacemaker_version_parse((const char *)data, size, version, sizeof(version)))
-        (void)pacemaker_counts_twice(version);
+        (void)pacemaker_counts_twice(version), (void)pacemaker_keeps_history(version);
     return 0;
 }

@@ -57,7 +57,7 @@ struct child {
     const char *node;
     struct resource_exceptions exceptions;
     bool exceptions_known, refresh_planned;
-    bool counts_twice;
+    bool counts_twice, keeps_history; /* as this Pacemaker does */
     struct report reports[REPORTS_MAX]; /* under way, oldest first */
     size_t report_count;
     struct allowed_count *allowed;
@@ -79,6 +79,7 @@ static void send_answer(struct child *child, enum cluster_answer_kind kind, uint
 static int refresh(struct child *child)
 {
     struct resource_exceptions exceptions = { 0 };
+    char version[64];
     int r = controller_exceptions(child->node, deadline_in(COMMAND_LIMIT_MS), &exceptions);
 
     if (r < 0)
@@ -86,7 +87,9 @@ static int refresh(struct child *child)
     resource_exceptions_free(&child->exceptions);
     child->exceptions = exceptions;
     child->exceptions_known = true;
-    child->counts_twice = controller_counts_twice(child->controller);
+    (void)controller_version(child->controller, version, sizeof(version));
+    child->counts_twice = pacemaker_counts_twice(version);
+    child->keeps_history = pacemaker_keeps_history(version);
     return 0;
 }
 
@@ -262,7 +265,8 @@ static bool on_correction(void *context)
     struct correction *correction = context;
 
     if (controller_connected(correction->child->controller)) {
-        write_reason(correction);
+        if (correction->child->keeps_history)
+            write_reason(correction);
         count_afterwards(correction->child, correction->resource);
     }
     free(correction);

@@ -103,6 +103,8 @@ static void test_versions(void **state)
 {
     static const char *const twice[] = { "2.1.5-a3f44794f94", "2.1.5", "2.0.99", "1.9.10-x" };
     static const char *const once[] = { "2.1.6-1", "2.1.6", "2.1.10", "2.2.0", "3.0.2", "10.0", "", "x", "2.1", "2", "-1.2", "99999999999999999999999" };
+    static const char *const kept[] = { "2.1.5-a3f44794f94", "2.1.6", "2.0.99", "1.1.24" };
+    static const char *const written_anew[] = { "2.1.7-1", "2.1.10", "3.0.2", "", "x", "2.1", "-1.2" };
     static const char xml[] = "<cluster_property_set><nvpair id=\"a\" name=\"x\" value=\"1\"/><nvpair id=\"b\" name=\"dc-version\" value=\"2.1.5-a\"/>";
     char version[16];
 
@@ -111,6 +113,10 @@ static void test_versions(void **state)
         assert_true(pacemaker_counts_twice(twice[i]));
     for (size_t i = 0; i < sizeof(once) / sizeof(once[0]); i++)
         assert_false(pacemaker_counts_twice(once[i]));
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        assert_true(pacemaker_keeps_history(kept[i]));
+    for (size_t i = 0; i < sizeof(written_anew) / sizeof(written_anew[0]); i++)
+        assert_false(pacemaker_keeps_history(written_anew[i]));
     assert_true(pacemaker_version_parse(xml, strlen(xml), version, sizeof(version)));
     assert_string_equal(version, "2.1.5-a");
     assert_false(pacemaker_version_parse(xml, strlen(xml), version, 4));
