@@ -110,12 +110,20 @@ static int open_ipc(void)
     return ipc_server_open(&watcher);
 }
 
+/* A kernel without it is no error. */
+static int open_pressure(void)
+{
+    (void)pressure_open(&watcher);
+    return 0;
+}
+
 /* In this order: the children are forked while there is little to copy, and nobody registers before the earlier registrations are taken up. */
 static const struct {
     const char *what;
     int (*open)(void);
 } parts[] = {
     { "lock " WATCH_FOLDER, lock_folder },
+    { "watch the node's pressure", open_pressure },
     { "drop privileges", privileges_drop },
     { "start the recorder", open_recorder },
     { "start the process that speaks to Pacemaker", open_cluster },
@@ -135,7 +143,6 @@ static int open_all(void)
             return r;
         }
     }
-    (void)pressure_open(&watcher);
     return 0;
 }
 

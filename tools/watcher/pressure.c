@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "tools/watcher/watcher.h"
 
 #define HEALTH_FOLDER VIGIL_RUNDIR "/health" /* as the attributes themselves, gone when the node is restarted */
@@ -24,6 +25,7 @@ struct pressure {
     unsigned int stall_us; /* all tasks stalled ("full") for so long within the window */
     struct watcher *watcher;
     int fd;
+    uint64_t stalled_us; /* since the boot, at the last look */
     bool yellow;
     uint64_t last_ms;
     qb_loop_timer_handle timer;
@@ -96,6 +98,33 @@ static void look_for_quiet(void *data)
         watcher_timer(pressure->watcher, quiet_ms < QUIET_MS ? QUIET_MS - quiet_ms : 1000, pressure, look_for_quiet, &pressure->timer);
 }
 
+/* The time of stalls since the boot, from "full avg10=0.00 avg60=0.00 avg300=0.00 total=4711". Returns 0 or -errno. */
+static int read_stalled(struct pressure *pressure)
+{
+    char text[256], *total;
+    ssize_t length = pread(pressure->fd, text, sizeof(text) - 1, 0);
+
+    if (length < 0)
+        return -errno;
+    text[length] = '\0';
+    total = strstr(text, "full ");
+    total = total ? strstr(total, "total=") : NULL;
+    if (!total)
+        return -EBADMSG;
+    total += strlen("total=");
+    total[strspn(total, "0123456789")] = '\0';
+    return number_parse_unsigned(total, UINT64_MAX, &pressure->stalled_us);
+}
+
+/* A trigger of a process without CAP_SYS_RESOURCE comes twice for nothing when it is new (Linux 6.4 and later, psi_trigger_create() begins with the wrong
+ * total): so what was stalled since the last look decides. Half, since the kernel's window does not begin where ours does. */
+static bool has_stalled(struct pressure *pressure)
+{
+    uint64_t before_us = pressure->stalled_us;
+
+    return read_stalled(pressure) == 0 && pressure->stalled_us - before_us >= pressure->stall_us / 2;
+}
+
 /* One window with a stall can be an accident; two within the quiet time are not. */
 static int on_stall(int fd _unused_, int events _unused_, void *data)
 {
@@ -103,6 +132,8 @@ static int on_stall(int fd _unused_, int events _unused_, void *data)
     uint64_t now = deadline_now_ms();
     bool again = pressure->last_ms != 0 && now - pressure->last_ms < QUIET_MS;
 
+    if (!has_stalled(pressure))
+        return 0;
     pressure->last_ms = now;
     if (pressure->yellow || !again)
         return 0;
@@ -125,13 +156,16 @@ static void take_up(struct pressure *pressure)
 static int open_trigger(struct pressure *pressure)
 {
     char trigger[64];
-    int length = text_format(trigger, sizeof(trigger), "full %u %u", pressure->stall_us, WINDOW_US);
+    int r, length = text_format(trigger, sizeof(trigger), "full %u %u", pressure->stall_us, WINDOW_US);
 
     pressure->fd = open(pressure->path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (pressure->fd < 0)
         return -errno;
     if (write(pressure->fd, trigger, (size_t)length + 1) < 0)
         return -errno;
+    r = read_stalled(pressure);
+    if (r < 0)
+        return r;
     return qb_loop_poll_add(pressure->watcher->loop, QB_LOOP_LOW, pressure->fd, POLLPRI, pressure, on_stall);
 }
 

@@ -168,6 +168,8 @@ int ipc_server_open(struct watcher *watcher);
 void ipc_server_close(struct watcher *watcher);
 void ipc_server_event(struct watcher *watcher, const struct event *event);
 
+/* Asks the kernel to be woken when the node stalls. Before privileges_drop(): kernels before 6.4 demand CAP_SYS_RESOURCE (psi_open() in kernel/sched/psi.c).
+ * Returns 0, or -errno of what can't be watched; the rest is. */
 int pressure_open(struct watcher *watcher);
 void pressure_close(struct watcher *watcher);
 

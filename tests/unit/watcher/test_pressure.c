@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +33,18 @@ uint64_t __wrap_recorder_note_text(struct recorder *recorder, enum event_kind ki
     return 0;
 }
 
+/* What the kernel says of the stalls since the boot. */
+static void set_total(struct pressure *pressure, uint64_t total_us)
+{
+    char text[256];
+    int length = text_format(text, sizeof(text), "some avg10=0.00 avg60=0.00 avg300=0.00 total=999\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=%llu\n",
+                             (unsigned long long)total_us);
+
+    assert_true(length > 0);
+    assert_int_equal(ftruncate(pressure->fd, 0), 0);
+    assert_int_equal(pwrite(pressure->fd, text, (size_t)length, 0), length);
+}
+
 /* As a vigild that begins. */
 static void forget(struct pressure *pressure)
 {
@@ -47,6 +60,11 @@ static struct pressure *begin(size_t which)
     pressure->watcher = &watcher;
     forget_yellow(pressure);
     forget(pressure);
+    if (pressure->fd < 0)
+        pressure->fd = memfd_create("pressure", MFD_CLOEXEC);
+    set_total(pressure, 4711000000);
+    assert_int_equal(read_stalled(pressure), 0);
+    assert_int_equal(pressure->stalled_us, 4711000000);
     says = 0;
     answer = 0;
     return pressure;
@@ -54,6 +72,7 @@ static struct pressure *begin(size_t which)
 
 static void stall(struct pressure *pressure)
 {
+    set_total(pressure, pressure->stalled_us + pressure->stall_us);
     (void)on_stall(-1, POLLPRI, pressure);
 }
 
@@ -87,6 +106,26 @@ static void test_set_and_cleared(void **state)
         assert_string_equal(said, green[i]);
         assert_false(pressure->yellow);
     }
+}
+
+/* A new trigger of Linux 6.4 and later comes for nothing; so does one whose file can't be read, as far as that can be told. */
+static void test_trigger_without_a_stall(void **state)
+{
+    struct pressure *pressure = begin(1);
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        set_total(pressure, pressure->stalled_us + 3500);
+        (void)on_stall(-1, POLLPRI, pressure);
+    }
+    assert_int_equal(ftruncate(pressure->fd, 0), 0);
+    for (int i = 0; i < 3; i++)
+        (void)on_stall(-1, POLLPRI, pressure);
+    assert_int_equal(says, 0);
+    stall(pressure);
+    assert_int_equal(says, 0);
+    stall(pressure);
+    assert_int_equal(says, 1);
 }
 
 static void test_far_apart(void **state)
@@ -188,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set_and_cleared),
+        cmocka_unit_test(test_trigger_without_a_stall),
         cmocka_unit_test(test_far_apart),
         cmocka_unit_test(test_pacemaker_cannot_be_told),
         cmocka_unit_test(test_restarted_vigild),
