@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # san.bash: fencing by reservations, and the monitor of the whole stack, at a real array: in a lab of virtual machines (tests/vmlab) that this
 # section makes itself. Figures are those of emulated processors, stock and ours in the same machine: the ratios are what they are for.
+# BENCH_SAN_RUNS: how often (3); BENCH_SAN_PARTS: which of san_off san_status san_guard san_monitor san_takeover.
 
 san_runs=${BENCH_SAN_RUNS:-3}
 san_luns=(mpath{a..p})
@@ -94,6 +95,23 @@ san_status() {
     measured_on_node status-stock '</run/status-stock' /usr/sbin/fence_scsi || return 1
     report "status, 4 LUNs, CPU" cpu status-stock status-ours 1/20
     report "status, 4 LUNs, time" time status-stock status-ours
+}
+
+# What a watchdog daemon calls every few seconds on each node. The stock one ends at the first LUN on which the node is registered: with four it still looks at
+# one, ours at all of them.
+san_guard() {
+    local count bound=1/20
+    report_title "Self-fencing: a node looks after its own registrations" "fence_scsi_check" "vigil-storage-guard test"
+    for count in 1 4; do
+        san_order guard-stock on n1 "$(san_devices $count ,)" && san_order guard-ours on n1 "$(san_devices $count ' ')" && san_clear $count || return 1
+        vmlab exec n1 -t 300 '/usr/sbin/fence_scsi </run/guard-stock >/dev/null' || { echo "bench: fence_scsi: on failed" >&2; return 1; }
+        measured_on_node guard-stock-$count /usr/share/cluster/fence_scsi_check && san_clear $count || return 1
+        vmlab exec n1 -t 300 '/usr/sbin/fence_vigil_reservation </run/guard-ours >/dev/null' || { echo "bench: fence_vigil_reservation: on failed" >&2; return 1; }
+        measured_on_node guard-ours-$count /usr/sbin/vigil-storage-guard test || return 1
+        report "check, $count LUNs, CPU" cpu guard-stock-$count guard-ours-$count $bound
+        report "check, $count LUNs, time" time guard-stock-$count guard-ours-$count
+        bound=''
+    done
 }
 
 # The same volume under both: reservation, multipath, LVM, mount.
@@ -207,8 +225,7 @@ section_san() {
         vmlab put "$node" "$build/tests/bench.d/measure" /usr/sbin/measure && vmlab put "$node" "$build/tests/bench.d/empty" /usr/sbin/empty || status=1
     done
     # What one of them could not measure, the others still can.
-    [ $status -ne 0 ] || for part in san_off san_status san_monitor; do "$part" || status=1; done
-    vmlab down && san_takeover || status=1
+    [ $status -ne 0 ] || for part in ${BENCH_SAN_PARTS:-san_off san_status san_guard san_monitor san_takeover}; do "$part" || status=1; done
     vmlab down
     return $status
 }
