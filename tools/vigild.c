@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/service_notify.h"
+#include "tools/watcher/fencing_link.h"
 #include "tools/watcher/flight.h"
 #include "tools/watcher/privileges.h"
 #include "tools/watcher/watcher.h"
@@ -97,7 +98,9 @@ static int open_recorder(void)
 
 static int open_cluster(void)
 {
-    return cluster_link_open(&watcher);
+    int r = fencing_link_open(&watcher);
+
+    return r < 0 ? r : cluster_link_open(&watcher);
 }
 
 static int open_table(void)
@@ -155,6 +158,7 @@ static void close_all(void)
     if (watcher.folder_fd >= 0)
         table_close(&watcher);
     cluster_link_close(&watcher);
+    fencing_link_close(&watcher);
     flight_close(watcher.flight);
     recorder_close(watcher.recorder);
     qb_loop_destroy(watcher.loop);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "tools/watcher/fencing_link.h"
 #include "tools/watcher/watcher.h"
 
 #define START_AGAIN_MS 1000
@@ -43,6 +44,8 @@ static void set_connection(struct watcher *watcher, bool connected, const char *
         watcher_note(watcher, connected ? EVENT_CLUSTER_REGAINED : EVENT_CLUSTER_LOST, NULL, 0, "Pacemaker: %s", connected ? "connected" : why);
     watcher->cluster_connected = connected;
     (void)text_format(watcher->cluster_why, sizeof(watcher->cluster_why), "%s", why);
+    if (connected)
+        fencing_link_connected(watcher);
 }
 
 /* Reports that the child took with it: whether they arrived is not known. */

@@ -103,6 +103,7 @@ struct watcher {
     struct watch_source *sources_of[WATCH_KINDS];
     int folder_fd; /* inotify on the registrations' folder */
     struct cluster_link *cluster;
+    struct fencing_link *fencing;
     struct ipc_server *ipc;
     char node[EVENT_NODE_SIZE];
     bool cluster_connected;
