@@ -215,8 +215,10 @@ int fencer_follow(int socket, void (*event)(void *context, const struct fencer_e
     fencer.library.log_init("vigild");
     r = connect_fencer(&fencer);
     source = r == 0 ? fencer.library.fd_add(socket, POLLIN | POLLHUP | POLLERR, on_socket, &fencer) : 0; /* enum GIOCondition has poll(2)'s numbers */
-    if (r == 0)
+    if (r == 0) {
+        event(context, &(struct fencer_event){ .reached = true });
         follow(&fencer);
+    }
     if (source > 0)
         (void)fencer.library.source_remove(source);
     if (fencer.client)

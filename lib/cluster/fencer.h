@@ -10,9 +10,9 @@
 
 #include "base/text.h"
 
-/* A fencing ("off" or "reboot") that has begun, or ended. The texts are borrowed for the call. */
+/* A fencing ("off" or "reboot") that has begun, or ended; or, with nothing else set, that the fencer has been reached. The texts are borrowed for the call. */
 struct fencer_event {
-    bool ended;
+    bool reached, ended;
     uint64_t seen_ns; /* CLOCK_MONOTONIC */
     const char *target;
     const char *origin; /* the node that asked for it; every node is told of each fencing, this one is to note it */
@@ -25,7 +25,7 @@ struct fencer_event {
 };
 
 /* Connects to the fencer of this node and calls event() until the connection is lost, or `socket` becomes readable or its other end is closed. Where all fence devices
- * are of Vigil's agents nothing is told: they note what they do. Returns 0 for the socket, -ENOTCONN (it may be called again), or -ELIBACC, with why. */
+ * are of Vigil's agents no fencing is told: they note what they do. Returns 0 for the socket, -ENOTCONN (it may be called again), or -ELIBACC, with why. */
 int fencer_follow(int socket, void (*event)(void *context, const struct fencer_event *event), void *context, struct text_buffer *why);
 
 #endif

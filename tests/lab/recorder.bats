@@ -138,6 +138,8 @@ vigild_is_new() {
     "$standby start-end database *" "$standby start-begin address *" "$standby address-announced address *" "$standby start-end address *"
   )
   await_story "$standby" "${order[@]}"
+  # vigild, which hears of every fencing from Pacemaker, leaves it to Vigil's own fence agent.
+  [ "$(grep -c ' fencing-' "$BATS_TEST_TMPDIR/story.$standby")" = 2 ]
   # The moment of death is the lab's, by the same clock. Corosync's token is 3 s; what follows takes seconds at most.
   assert_between "$LAB_CUT_TIME" "$(time_of "$standby" "$standby" node-left)" "$(awk -v t="$LAB_CUT_TIME" 'BEGIN { printf "%.6f", t + 60 }')" "node-left"
   assert_between 0 "$(awk -v a="$(time_of "$standby" "$standby" fencing-begin)" -v b="$(time_of "$standby" "$standby" fencing-end)" 'BEGIN { print b - a }')" 30 fencing

@@ -12,6 +12,7 @@
 
 #include "agent/log.h"
 #include "base/cleanup.h"
+#include "tools/watcher/fencing_link.h"
 #include "tools/watcher/flight.h"
 #include "tools/watcher/watcher.h"
 #include "watch/protocol.h"
@@ -174,6 +175,7 @@ static void describe_daemon(struct ipc_server *server, qb_ipcs_connection_t *con
     text_buffer_printf(&lines, "version=%s\npid=%d\nuptime_ms=%llu\nwatches=%zu\nnode=%s\npacemaker=%s\npacemaker_why=%s\nevents_lost=%llu\n",
                        PACKAGE_VERSION, (int)getpid(), (unsigned long long)(deadline_now_ms() - watcher->started_ms), watched, watcher->node,
                        watcher->cluster_connected ? "connected" : "lost", watcher->cluster_why, (unsigned long long)server->events_lost);
+    fencing_link_describe(watcher, &lines);
     if (watcher->flight)
         flight_describe(watcher->flight, &lines);
     answer(connection, WATCH_DAEMON, 0, 0, lines.text, lines.length < WATCH_PAYLOAD_MAX ? lines.length : WATCH_PAYLOAD_MAX);

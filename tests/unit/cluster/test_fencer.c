@@ -174,6 +174,10 @@ static void tell(void *context, const struct fencer_event *event)
     size_t length = strlen(told);
 
     (void)context;
+    if (event->reached) {
+        (void)text_format(told + length, sizeof(told) - length, "reached;");
+        return;
+    }
     assert_true(event->seen_ns > 0);
     (void)text_format(told + length, sizeof(told) - length, "%s %s %s %s%s%s;", event->ended ? "end" : "begin", event->target, event->action, event->client,
                       event->ended && event->executioner ? " by " : event->reason ? " " : "",
@@ -242,15 +246,15 @@ static void test_begin_and_end(void **state)
     history = &old;
     pending.state = 0;
     assert_int_equal(follow(fence_once), 0);
-    assert_string_equal(told, "begin n1 reboot controld.2;end n1 reboot controld.2 by n2;");
+    assert_string_equal(told, "reached;begin n1 reboot controld.2;end n1 reboot controld.2 by n2;");
     devices = NULL; /* the CIB does not answer */
     history = &old;
     assert_int_equal(follow(fence_once), 0);
-    assert_string_equal(told, "begin n1 reboot controld.2;end n1 reboot controld.2 by n2;");
+    assert_string_equal(told, "reached;begin n1 reboot controld.2;end n1 reboot controld.2 by n2;");
     devices = OURS;
     history = &old;
     assert_int_equal(follow(fence_once), 0);
-    assert_string_equal(told, "");
+    assert_string_equal(told, "reached;");
 }
 
 /* What was under way as it connected may have been noted before: its end is told. */
@@ -272,7 +276,7 @@ static void test_under_way_at_the_connection(void **state)
     devices = STOCK;
     history = &pending;
     assert_int_equal(follow(fail_it), 0);
-    assert_string_equal(told, "end n1 reboot controld.2 no power;");
+    assert_string_equal(told, "reached;end n1 reboot controld.2 no power;");
 }
 
 static void unfence(int which)
@@ -294,7 +298,7 @@ static void test_what_takes_no_power(void **state)
     devices = STOCK;
     history = NULL;
     assert_int_equal(follow(unfence), 0);
-    assert_string_equal(told, "");
+    assert_string_equal(told, "reached;");
 }
 
 static void lose(int which)

@@ -22,7 +22,7 @@ static void test_begin_and_end(void **state)
     assert_int_equal(event.value, 0);
     assert_int_equal(event.monotonic_ns, 5);
     assert_int_equal(event.wall_ns, 6);
-    message.ended = 1;
+    message.about = FENCING_ENDED;
     message.duration_ns = 7;
     assert_true(fencing_message_event(&message, "n2", &event));
     assert_int_equal(event.kind, EVENT_FENCING_END);
@@ -39,6 +39,9 @@ static void test_one_node_notes_it(void **state)
     (void)state;
     assert_false(fencing_message_event(&message, "n1", &event));
     assert_false(fencing_message_event(&message, "", &event)); /* not known yet */
+    message.about = FENCING_FOLLOWED;
+    assert_false(fencing_message_event(&message, "n2", &event));
+    message.about = FENCING_BEGUN;
     message.target[0] = '\0';
     assert_false(fencing_message_event(&message, "n2", &event));
 }
