@@ -114,8 +114,9 @@ knows() {
   lab_exec "$1" vigil timeline --all 2>/dev/null | grep -q "drill: $2\$"
 }
 
+# The kernel keeps 15 characters of a process's name.
 pid_of() {
-  lab_exec "$1" pgrep -x "$2"
+  lab_exec "$1" pgrep -x "${2:0:15}"
 }
 
 is_gone() {
