@@ -47,6 +47,14 @@ static void send_state(int socket, enum fencing_about about, const char *why)
     (void)send(socket, &message, sizeof(message), MSG_NOSIGNAL);
 }
 
+/* The fencer's ENODATA: the fence agent failed and said nothing that could be told (stonith__result2rc). */
+static const char *why_not(const struct fencer_event *event)
+{
+    if (event->reason)
+        return event->reason;
+    return event->result == -ENODATA ? "the fence agent failed, without a reason" : strerror(-event->result);
+}
+
 static void send_event(void *context, const struct fencer_event *event)
 {
     const int *socket = context;
@@ -65,7 +73,7 @@ static void send_event(void *context, const struct fencer_event *event)
     else if (event->result == 0)
         (void)text_format(message.text, sizeof(message.text), "%s by %s", event->action, event->executioner ? event->executioner : "an unknown node");
     else
-        (void)text_format(message.text, sizeof(message.text), "%s: %s", event->action, event->reason ? event->reason : strerror(-event->result));
+        (void)text_format(message.text, sizeof(message.text), "%s: %s", event->action, why_not(event));
     (void)send(*socket, &message, sizeof(message), MSG_NOSIGNAL);
 }
 
