@@ -22,6 +22,7 @@ struct qb_calls {
     __typeof__(qb_log_filter_ctl) *filter_ctl;
     __typeof__(qb_log_format_set) *format_set;
     __typeof__(qb_log_file_open) *file_open;
+    __typeof__(qb_log_file_close) *file_close;
     __typeof__(qb_log_from_external_source) *line;
 };
 
@@ -106,6 +107,7 @@ static bool load_qb(struct qb_calls *qb)
         LIBRARY_SYMBOL(qb->filter_ctl, "qb_log_filter_ctl"),
         LIBRARY_SYMBOL(qb->format_set, "qb_log_format_set"),
         LIBRARY_SYMBOL(qb->file_open, "qb_log_file_open"),
+        LIBRARY_SYMBOL(qb->file_close, "qb_log_file_close"),
         LIBRARY_SYMBOL(qb->line, "qb_log_from_external_source"),
     };
 
@@ -166,12 +168,30 @@ static void leave_targets_to_parent(void)
     if (log_state.have_qb) {
         (void)log_state.qb.ctl(QB_LOG_SYSLOG, QB_LOG_CONF_ENABLED, QB_FALSE);
         for (size_t i = 0; i < log_state.file_count; i++)
-            (void)log_state.qb.ctl(log_state.files[i], QB_LOG_CONF_ENABLED, QB_FALSE);
+            log_state.qb.file_close(log_state.files[i]);
     } else {
         closelog();
     }
     log_state.file_count = 0;
     log_state.opened = false;
+}
+
+/* Once in a process and those that were forked of it: to begin anew would lose what libqb has allocated. */
+static bool open_qb(int level)
+{
+    const struct qb_calls *qb = &log_state.qb;
+
+    if (log_state.have_qb) {
+        if (!log_state.syslog_stuck)
+            (void)qb->ctl(QB_LOG_SYSLOG, QB_LOG_CONF_ENABLED, QB_TRUE);
+        return true;
+    }
+    if (!load_qb(&log_state.qb))
+        return false;
+    qb->init(log_state.name, log_facility(), (uint8_t)level);
+    (void)qb->ctl(QB_LOG_BLACKBOX, QB_LOG_CONF_ENABLED, QB_FALSE);
+    qb->format_set(QB_LOG_SYSLOG, "%p: %b");
+    return true;
 }
 
 static void open_targets(void)
@@ -183,14 +203,11 @@ static void open_targets(void)
     log_state.opened = true;
     if (!log_state.fork_known)
         log_state.fork_known = pthread_atfork(NULL, NULL, leave_targets_to_parent) == 0;
-    log_state.have_qb = load_qb(&log_state.qb);
+    log_state.have_qb = open_qb(level);
     if (!log_state.have_qb) {
         openlog(log_state.name, LOG_PID, log_facility());
         return;
     }
-    qb->init(log_state.name, log_facility(), (uint8_t)level);
-    (void)qb->ctl(QB_LOG_BLACKBOX, QB_LOG_CONF_ENABLED, QB_FALSE);
-    qb->format_set(QB_LOG_SYSLOG, "%p: %b");
     if (file)
         add_file(file, level);
     if (log_state.extra_file)
