@@ -95,6 +95,30 @@ static void test_life_cycle(void **unused)
     assert_int_equal(array->keys[0], 0);
 }
 
+/* The type is the caller's: who fences keeps it, and another type is another reservation. */
+static void test_exclusive_access(void **unused)
+{
+    const enum reservation_type type = RESERVATION_EXCLUSIVE_ACCESS_REGISTRANTS;
+    struct fake_array *array = fake_array_new();
+    _cleanup_reservation_ struct reservation_device *own = open_map(0, 2), *victim = open_map(4, 2);
+    struct reservation_state state;
+
+    (void)unused;
+    register_all(own, OWN);
+    register_all(victim, VICTIM);
+    assert_int_equal(reservation_reserve(victim, VICTIM, type, SOON), 0);
+    assert_int_equal(reservation_preempt(own, OWN, VICTIM, type, true, SOON), 0);
+    assert_int_equal(reservation_read(own, SOON, &state), 0);
+    assert_true(state.holder == OWN && state.type == type);
+    assert_int_equal(array->type, 6); /* SPC-4, table "persistent reservation type codes" */
+    assert_int_equal(reservation_state_count(&state, VICTIM), 0);
+    assert_int_equal(reservation_state_count(&state, OWN), 2);
+    assert_int_equal(reservation_reserve(own, OWN, WERO, SOON), -RESERVATION_CONFLICT);
+    assert_int_equal(reservation_release(own, OWN, type, SOON), 0);
+    assert_int_equal(reservation_read(own, SOON, &state), 0);
+    assert_int_equal(state.type, RESERVATION_NONE);
+}
+
 static void test_not_registered_cannot_preempt(void **unused)
 {
     struct fake_array *array = fake_array_new();
@@ -670,6 +694,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_life_cycle),
+        cmocka_unit_test(test_exclusive_access),
         cmocka_unit_test(test_not_registered_cannot_preempt),
         cmocka_unit_test(test_unit_attentions),
         cmocka_unit_test(test_aptpl),
