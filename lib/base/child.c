@@ -208,11 +208,14 @@ static void die_with_parent(pid_t parent)
         _exit(127);
 }
 
-static int prepare_child(const struct child_spec *spec, const struct child_streams *streams)
+/* parent: while it prepares itself the child ends with it. Nobody would know of it: it is in no cgroup yet, has no mark in its environment, and would be there when
+ * a stop has found nothing. File system ids and setuid clear what die_with_parent() sets: prctl(2). */
+static int prepare_child(const struct child_spec *spec, const struct child_streams *streams, pid_t parent)
 {
     struct owner owner;
     int r;
 
+    die_with_parent(parent);
     reset_signals();
     /* Until exec closes them: chdir and exec may hang on a dead file system. */
     file_leave_locks(-1);
@@ -227,10 +230,12 @@ static int prepare_child(const struct child_spec *spec, const struct child_strea
         r = append_to(spec->output_path, &owner, STDOUT_FILENO);
     if (r == 0 && (spec->output_path || spec->error_path))
         r = append_to(spec->error_path ? spec->error_path : spec->output_path, &owner, STDERR_FILENO);
+    die_with_parent(parent);
     if (r == 0 && spec->cgroup)
         r = join_cgroup(spec->cgroup);
     if (r == 0)
         r = become_user(spec, &owner);
+    die_with_parent(parent);
     if (r == 0 && spec->directory && chdir(spec->directory) < 0)
         r = -errno;
     if (r == 0)
@@ -239,16 +244,15 @@ static int prepare_child(const struct child_spec *spec, const struct child_strea
 }
 
 static _noreturn_ void exec_child(const struct child_spec *spec, const struct child_streams *streams, int error_fd,
-                                  pid_t parent)
+                                  pid_t parent, bool dies_with_parent)
 {
-    int error = prepare_child(spec, streams);
+    int error = prepare_child(spec, streams, parent);
 
-    /* Behind setuid, which clears it: prctl(2). */
-    if (error == 0 && parent > 0)
-        die_with_parent(parent);
     if (error == 0) {
         /* Nor a descriptor that our own caller forgot to mark. Before Linux 5.11 the flag is unknown, and no worse. */
         (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+        if (!dies_with_parent)
+            (void)prctl(PR_SET_PDEATHSIG, 0);
         /* execvp's argument lacks a const that it keeps: see the rationale in POSIX exec. */
         (void)execvp(spec->argv[0], (char *const *)(uintptr_t)spec->argv);
         error = -errno;
@@ -276,7 +280,7 @@ static int spawn(const struct child_spec *spec, const struct child_streams *stre
 {
     _cleanup_close_ int read_fd = -1, write_fd = -1, pidfd = -1;
     int error = 0, status, pipe_fds[2];
-    pid_t pid, parent = dies_with_parent ? getpid() : 0;
+    pid_t pid, parent = getpid();
 
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return -errno;
@@ -287,7 +291,7 @@ static int spawn(const struct child_spec *spec, const struct child_streams *stre
         return -errno;
     if (pid == 0) {
         (void)setsid();
-        exec_child(spec, streams, write_fd, parent);
+        exec_child(spec, streams, write_fd, parent, dies_with_parent);
     }
     pidfd = pidfd_open(pid, 0);
     if (pidfd < 0)

@@ -630,6 +630,21 @@ deaf_log() {
   done
 }
 
+# A log file that cannot be opened holds the new process where neither cgroup nor environment tell of it yet: a pipe without a reader.
+@test "a start that is killed before its command runs: the command never runs" {
+  on_node 'mkfifo -m 600 /run/log'
+  node_spawn env -i PATH="$PATH" OCF_RESOURCE_INSTANCE=test OCF_RESKEY_CRM_meta_timeout=100000 OCF_RESKEY_start="$fake sleep" OCF_RESKEY_logfile=/run/log \
+    "$VIGIL_BUILD/agents/app" start
+  wait_until 20 says 'pgrep -c -x app' 2
+  on_node 'kill -KILL $(pgrep -o -x app)'
+  wait "$spawned" || :
+  wait_until 20 says 'pgrep -c -x app' 0
+  app stop start="$fake sleep"
+  assert_code 0
+  on_node 'timeout 1 cat /run/log || :'
+  refute alive sleep
+}
+
 @test "a start that was cut off is a failure to a monitor, not running and not absent" {
   node_spawn env -i PATH="$PATH" OCF_RESOURCE_INSTANCE=test OCF_RESKEY_CRM_meta_timeout=100000 OCF_RESKEY_start="$fake sleep" OCF_RESKEY_settle=90 \
     "$VIGIL_BUILD/agents/app" start
