@@ -50,9 +50,14 @@ ledger_build() {
   ledger_settled && ledger_clients_stop
 }
 
+# With one node alone no round could be good.
+ledger_have_joined() {
+  vmlab exec n1 'crm_node --partition' 2>/dev/null | grep -qw n2 && vmlab exec n2 'crmadmin -q -S n2' 2>&1 | grep -qE 'S_(IDLE|NOT_DC|POLICY_ENGINE|TRANSITION_ENGINE)'
+}
+
 # Both nodes may have the service, and the cluster has nothing left to do.
 ledger_settled() {
-  ledger_wait 180 "the key of n1" ledger_is_registered n1 && ledger_wait 180 "the key of n2" ledger_is_registered n2 &&
+  ledger_wait 60 "both nodes in the cluster" ledger_have_joined && ledger_wait 180 "the key of n1" ledger_is_registered n1 && ledger_wait 180 "the key of n2" ledger_is_registered n2 &&
     ledger_wait 180 "an idle cluster" ledger_is_idle
 }
 
