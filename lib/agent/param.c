@@ -127,15 +127,19 @@ const struct param *param_find(const struct param *table, const char *name)
     return NULL;
 }
 
-/* A value as a reason may show it: its first bytes, printable. */
+/* A value as a reason may show it: its first bytes, printable. What stands before the host of an URL is left out: it may be a password, where none belongs. */
 static void append_value(struct text_buffer *why, const struct param *param, const char *text)
 {
+    const char *login = strstr(text, "://"), *host = login ? strrchr(login, '@') : NULL;
+    const char *rest = host ? host : text;
+    int shown_before = host ? (int)(login + strlen("://") - text) : 0;
     char shown[65];
+    int n;
 
     if (param->secret)
         return;
-    (void)text_format(shown, sizeof(shown), "%s", text);
-    text_buffer_printf(why, " is '%s%s'", text_make_printable(shown), strlen(text) >= sizeof(shown) ? "..." : "");
+    n = text_format(shown, sizeof(shown), "%.*s%s%s", shown_before, text, host ? "..." : "", rest);
+    text_buffer_printf(why, " is '%s%s'", text_make_printable(shown), n < 0 ? "..." : "");
 }
 
 int param_parse(const struct param *param, const char *text, void *config, struct text_buffer *why)

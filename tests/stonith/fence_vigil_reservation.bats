@@ -213,7 +213,8 @@ milliseconds_of() {
         assert_error_has 'devices'
     done
     reservation action=status plug=n2 "devices=iscsi://u%secret@h/iqn.x/0"
-    refute grep -q 'no device.*secret.*remedy' <<<"$stderr"
+    assert_error_has 'a password does not belong'
+    refute grep -q secret <<<"$stderr$output"
 }
 
 @test "a resource whose nodes register keys of their own: they must be told, or a victim's key would be absent" {
@@ -445,6 +446,7 @@ group_is() {
     reservation action=off plug=n2 "devices=$url" verbose=1
     assert_code 0
     refute grep -q lab-Secret-12 <<<"$output$stderr"
+    assert node_run grep -q '"preempt"' "$(build_statedir)/records/decisions.jsonl"
     refute node_run grep -q lab-Secret-12 "$(build_statedir)/records/decisions.jsonl"
 }
 

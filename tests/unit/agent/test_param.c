@@ -129,6 +129,8 @@ static void test_every_type(void **state)
     check("path", long_path, -ERANGE, "4095");
     check("path", "relative", -EINVAL, "parameter path is 'relative': not an absolute path");
     check("path", "/\x7f", -EINVAL, "UTF-8");
+    /* Whatever a parameter should be: a password in an URL is not shown. */
+    check("flag", "http://user:s3cret@host/", -EINVAL, " is 'http://...@host/':");
     check("flag", "off", 0, "");
     check("flag", "maybe", -EINVAL, "neither true nor false");
     check("count", "2147483647", 0, "");
