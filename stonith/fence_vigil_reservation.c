@@ -122,7 +122,7 @@ static const struct param params[] = {
     { "quorum", PARAM_CHOICE(struct agent_config, quorum), .default_value = "all", .choices = NAMES("all", "majority"),
       .shortdesc = "On how many devices a node must be seen to be kept off",
       .longdesc = "With all, a device that does not answer makes fencing fail: nobody knows whether the node still writes there. With majority, more than half of the "
-                  "devices must answer and keep the node off, and none that answers may have it registered; for data that is mirrored over the devices, whose members are not used "
+                  "devices must answer and keep the node off, and none that answers may have it registered; a LUN that is named twice counts once; for data that is mirrored over the devices, whose members are not used "
                   "alone. Devices that do not answer are told in the log and in the record." },
     { "foreign_holder", PARAM_CHOICE(struct agent_config, foreign), .default_value = "refuse", .choices = NAMES("refuse", "preempt"),
       .shortdesc = "What to do where an unknown key holds the reservation",
@@ -507,12 +507,29 @@ static size_t visit_devices(struct fence_run *run, struct reservation_fence_orde
 struct tally {
     size_t total;
     size_t registered, excluded, open, dead;
+    size_t repeated; /* answer, and are a LUN that is in the list under another name, too */
     size_t complete; /* on: registered on every path, and a reservation is held */
 };
 
+/* How many devices that answer are a LUN that an earlier one is, as its other portal or path. */
+static size_t count_repeated(const struct session *session)
+{
+    size_t repeated = 0;
+
+    for (size_t i = 0; i < session->device_count; i++) {
+        const char *name = session->answers[i].identity.wwid;
+        bool found = false;
+
+        for (size_t k = 0; session->answers[i].error == 0 && name[0] && !found && k < i; k++)
+            found = session->answers[k].error == 0 && device_wwn_equal(session->answers[k].identity.wwid, name);
+        repeated += found;
+    }
+    return repeated;
+}
+
 static struct tally count_devices(const struct session *session)
 {
-    struct tally tally = { .total = session->device_count };
+    struct tally tally = { .total = session->device_count, .repeated = count_repeated(session) };
 
     for (size_t i = 0; i < session->device_count; i++) {
         const struct reservation_fence_report *report = &session->reports[i];
@@ -530,12 +547,18 @@ static struct tally count_devices(const struct session *session)
     return tally;
 }
 
-/* Whether what was seen on `seen` devices may speak for all. */
+/* Whether what was seen on `seen` devices may speak for all. In a majority each LUN has one voice, by however many names it is in the list. */
 static bool is_quorate(const struct agent_config *config, size_t seen, const struct tally *tally)
 {
     if (config->quorum == QUORUM_MAJORITY)
-        return seen + tally->dead == tally->total && seen > tally->total / 2;
+        return seen + tally->dead == tally->total && seen > tally->dead + tally->repeated;
     return seen == tally->total;
+}
+
+/* Whether the devices that failed may be left out. */
+static bool is_minority(const struct session *session, const struct agent_config *config, size_t failed)
+{
+    return config->quorum == QUORUM_MAJORITY && session->device_count - failed > failed + count_repeated(session);
 }
 
 /* Whether the devices that answer suffice. Where they do not, nothing is begun: a node that is kept off a part of its disks is off for nobody. */
@@ -702,7 +725,8 @@ static int agent_power_get(struct fence_run *run, const void *data, enum power_s
     note_evidence(run, victim, &tally);
     *ret = judge(session, config, &tally);
     if (tally.dead > 0 && (*ret == POWER_UNKNOWN || (text_equal(run->action, "off") && !can_be_quorate(config, &tally))))
-        return fence_fail(run, -EIO, "%zu of %zu devices do not tell who may write: %s", tally.dead, tally.total, session->first_failure);
+        return fence_fail(run, -EIO, "%zu of %zu devices do not tell who may write%s: %s", tally.dead, tally.total,
+                          config->quorum == QUORUM_MAJORITY && tally.repeated > 0 ? ", and of the others some are one LUN" : "", session->first_failure);
     return *ret == POWER_OFF && !session->wants_on ? prove_absence(run, config, victim, ret) : 0;
 }
 
@@ -738,7 +762,7 @@ static int fail_exclude(struct fence_run *run, const struct agent_config *config
             return fence_fail(run, -EPERM, "%s: this node's own registration is gone: it was fenced itself and must not fence; restart it",
                               session->devices[i]);
     }
-    if (config->quorum == QUORUM_MAJORITY && failed <= session->device_count - failed - 1)
+    if (is_minority(session, config, failed))
         return 0;
     return fence_fail(run, -EIO, "%zu of %zu devices could not be made to keep %s off: %s", failed, session->device_count, run->plug,
                       session->first_failure);
@@ -827,7 +851,7 @@ static int fail_admit(struct fence_run *run, const struct agent_config *config, 
             return fence_fail(run, -EACCES, "%s is reserved by unknown key %s: see whose it is, or set foreign_holder=preempt", session->devices[i],
                               reservation_key_format(session->reports[i].holder, key));
     }
-    if (config->quorum == QUORUM_MAJORITY && failed <= session->device_count - failed - 1)
+    if (is_minority(session, config, failed))
         return 0;
     return fence_fail(run, -EIO, "%zu of %zu devices do not let this node in: %s", failed, session->device_count, session->first_failure);
 }
@@ -922,7 +946,7 @@ static int monitor_devices(struct fence_run *run, const struct agent_config *con
     struct reservation_fence_order order = make_order(session, config, 1, 1);
     size_t failed = visit_devices(run, &order, reservation_fence_look);
 
-    if (failed == 0 || (config->quorum == QUORUM_MAJORITY && failed <= session->device_count - failed - 1))
+    if (failed == 0 || is_minority(session, config, failed))
         return 0;
     return fence_fail(run, -EIO, "%zu of %zu devices cannot be used for fencing: %s", failed, session->device_count, session->first_failure);
 }

@@ -319,6 +319,27 @@ END
     assert_code 1
 }
 
+@test "quorum=majority: a LUN that is named by two portals has one voice" {
+    local lun dead="iscsi://127.0.0.1:3999/$TARGET_IQN/2?initiator=iqn.x:n1"
+    target_start 2
+    lun="$(target_url 1),$(target_url 1 | sed 's|//127.0.0.1/|//127.0.0.2/|')"
+    target_control --op new --mode portal --param portal=127.0.0.2:3260
+    host_open n2 1
+    assert_equal ok "$(host_say n2 register $KEY_2)"
+    assert_equal ok "$(host_say n2 reserve $KEY_2)"
+    reservation action=off plug=n2 quorum=majority "devices=$lun,$dead"
+    assert_code 1
+    assert_error_has '1 of 3 devices do not tell who may write, and of the others some are one LUN'
+    assert_equal ok "$(host_say n2 write)"
+    reservation action=monitor quorum=majority "devices=$lun,$dead"
+    assert_code 1
+    reservation action=off plug=n2 quorum=majority "devices=$lun,$(target_url 2),$dead"
+    assert_code 0
+    assert_equal conflict "$(host_say n2 write)"
+    reservation action=status plug=n2 quorum=majority "devices=$lun,$dead"
+    assert_code 1
+}
+
 @test "an array that hangs is a failure by the deadline" {
     target_start 1
     host_open n2 1
