@@ -22,6 +22,8 @@
 
 /* Between two reads that have to agree, and between two looks at a change. */
 #define READ_AGAIN_MS 1000
+/* How often a monitor looks before it says that the two sources do not agree. */
+#define LOOKS_AT_A_CHANGE 5
 
 enum vip_mode { MODE_AUTO, MODE_SECONDARY, MODE_ELASTIC, MODE_HAVIP, MODE_ROUTE };
 static const char *const modes[] = { "auto", "secondary", "eip", "havip", "route", NULL };
@@ -428,6 +430,25 @@ static enum ocf_code vip_stop(struct agent_run *run, const void *config)
     return OCF_SUCCESS;
 }
 
+/* As look_twice(). A look in the midst of a change finds the two sources apart: the metadata service learns of it later than the API tells it, and gets a few seconds.
+ * Of routes the API alone speaks, for each table by itself: they are looked at once more. */
+static int look_until_agreed(struct call *call)
+{
+    int looks = call->spec.kind == CLOUD_ADDRESS_ROUTE ? 2 : LOOKS_AT_A_CHANGE, r = look_twice(call);
+
+    for (int i = 1; i < looks && r == -ESTALE && deadline_sleep(call->run->deadline, READ_AGAIN_MS) == 0; i++)
+        r = look_twice(call);
+    return r;
+}
+
+static enum ocf_code fail_disagreement(struct call *call)
+{
+    const char *why = call->spec.kind == CLOUD_ADDRESS_ROUTE ? "some of its route tables lead to this instance, others do not"
+                                                             : "the cloud and this instance's metadata service do not agree on who has it";
+
+    return agent_fail(call->run, OCF_ERR_GENERIC, "%s %s: %s", kind_name(call->spec.kind), call->config->address, why);
+}
+
 static enum ocf_code ask(struct call *call)
 {
     enum ocf_code code = reach_cloud(call, false);
@@ -435,16 +456,13 @@ static enum ocf_code ask(struct call *call)
 
     if (code != OCF_SUCCESS)
         return code;
-    r = look_twice(call);
-    if (r == -ESTALE) /* seen in the midst of a change: once more */
-        r = look_twice(call);
+    r = look_until_agreed(call);
     if (r == 1) {
         note_confirmed(call);
         return OCF_SUCCESS;
     }
     if (r == -ESTALE)
-        return agent_fail(call->run, OCF_ERR_GENERIC, "%s %s: the cloud and this instance's metadata service do not agree on who has it", kind_name(call->spec.kind),
-                          call->config->address);
+        return fail_disagreement(call);
     if (r < 0)
         return fail_look(call, r);
     if (call->run->probe)

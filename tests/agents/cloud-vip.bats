@@ -66,6 +66,22 @@ secondary() {
   assert has_address "$peer_nic" 10.0.0.100
 }
 
+# The service learns of a change seconds after the API tells it: a monitor in between waits for it, and does not say that something is wrong.
+@test "a metadata service that lags behind the API is waited for, both ways" {
+  cloud_node aliyun
+  what=(address=10.0.0.100 mode=secondary)
+  vip start
+  assert_code 0
+  cloudsim settings '{"address":10}'
+  cloudsim set "{\"cloud\":\"$cloud\",\"kind\":\"nic\",\"id\":\"$nic\",\"fields\":{\"addresses\":[\"$(addresses_of "$nic" | cut -d' ' -f1)\"]}}"
+  vip monitor @depth=10
+  assert_code 7
+  assert_reason "not at this instance any more"
+  cloudsim set "{\"cloud\":\"$cloud\",\"kind\":\"nic\",\"id\":\"$nic\",\"fields\":{\"addresses\":[\"$(addresses_of "$nic")\",\"10.0.0.100\"]}}"
+  vip monitor @depth=10
+  assert_code 0
+}
+
 @test "aws: a secondary address, both ways" { secondary aws; }
 @test "aliyun: a secondary address, both ways" { secondary aliyun; }
 @test "tencent: a secondary address, both ways" { secondary tencent; }
@@ -150,6 +166,7 @@ route() {
   cloudsim set "{\"cloud\":\"$cloud\",\"kind\":\"route-table\",\"id\":\"$second\",\"fields\":{\"routes\":[[\"198.51.100.7/32\",\"nic\",\"$peer_nic\",\"rti-00000001\"]]}}"
   vip monitor @depth=10
   assert_code 1
+  assert_reason "some of its route tables"
   vip start
   assert_code 0
   assert_equal "$(route_target "$first") $(route_target "$second")" "$nic $nic"
