@@ -58,12 +58,13 @@ void child_reserve_streams(void)
 
 /* ---- in the child, before exec: everything here ends in _exit ---------------------------------------------------- */
 
-static void reset_signals(void)
+/* The signals below `end`. */
+static void reset_signals(int end)
 {
     struct sigaction action = { .sa_handler = SIG_DFL };
     sigset_t none;
 
-    for (int number = 1; number < NSIG; number++) {
+    for (int number = 1; number < end; number++) {
         if (number != SIGKILL && number != SIGSTOP)
             (void)sigaction(number, &action, NULL);
     }
@@ -87,6 +88,17 @@ static int replace_fd(int fd, int place, int flags)
         return fcntl(place, F_SETFD, 0) < 0 ? -errno : 0;
     }
     return dup2(fd, place) < 0 ? -errno : 0;
+}
+
+/* All three streams lead nowhere. */
+static void leave_streams(void)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    for (int place = STDIN_FILENO; fd >= 0 && place <= STDERR_FILENO; place++)
+        (void)dup2(fd, place);
+    if (fd > STDERR_FILENO)
+        (void)close(fd);
 }
 
 /* Who a program is to run as. passwd: the user's entry, or NULL for no other user. */
@@ -216,7 +228,7 @@ static int prepare_child(const struct child_spec *spec, const struct child_strea
     int r;
 
     die_with_parent(parent);
-    reset_signals();
+    reset_signals(NSIG);
     /* Until exec closes them: chdir and exec may hang on a dead file system. */
     file_leave_locks(-1);
     r = replace_fd(streams->input, STDIN_FILENO, O_RDONLY);
@@ -519,12 +531,11 @@ static _noreturn_ void call_in_child(child_function function, void *argument, vo
 {
     int result;
 
-    reset_signals();
+    /* No program of ours has a handler of a real-time signal. */
+    reset_signals(SIGSYS + 1);
     die_with_parent(parent);
     file_leave_locks(lock_fd);
-    /* Left behind, it must not hold a caller that waits for the end of our output. */
-    for (int place = STDIN_FILENO; place <= STDERR_FILENO; place++)
-        (void)replace_fd(-1, place, O_RDWR);
+    leave_streams();
     result = function(argument, reply, reply_size);
     if (send_all(fd, &result, sizeof(result)) == 0 && reply_size > 0)
         (void)send_all(fd, reply, reply_size);
@@ -594,10 +605,9 @@ int child_detach(int (*function)(void *argument), void *argument, pid_t *ret_pid
     if (pid < 0)
         return -errno;
     if (pid == 0) {
-        reset_signals();
+        reset_signals(NSIG);
         (void)setsid();
-        for (int place = STDIN_FILENO; place <= STDERR_FILENO; place++)
-            (void)replace_fd(-1, place, O_RDWR);
+        leave_streams();
         (void)close_range(STDERR_FILENO + 1, ~0U, 0);
         _exit(function(argument) & 0xff);
     }
@@ -611,12 +621,11 @@ _noreturn_ static void run_worker(int (*function)(int fd, void *argument), void 
 {
     int place = STDERR_FILENO + 1;
 
-    reset_signals();
+    reset_signals(NSIG);
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)setsid();
-    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)
-        (void)replace_fd(-1, stream, O_RDWR);
+    leave_streams();
     if (fd != place && dup2(fd, place) < 0)
         _exit(1);
     (void)close_range((unsigned int)place + 1, ~0U, 0);

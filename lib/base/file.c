@@ -153,18 +153,20 @@ static struct {
     dev_t device;
     ino_t inode;
 } locks[8];
-static unsigned int locks_taken;
+static _Atomic unsigned int locks_taken;
 
+/* Each taker has a place of its own: the paths of a map are locked by threads. */
 static int remember_lock(int fd)
 {
     struct stat status;
+    unsigned int place;
 
     if (fstat(fd, &status) < 0)
         return -errno;
-    locks[locks_taken % ARRAY_SIZE(locks)].fd = fd;
-    locks[locks_taken % ARRAY_SIZE(locks)].device = status.st_dev;
-    locks[locks_taken % ARRAY_SIZE(locks)].inode = status.st_ino;
-    locks_taken++;
+    place = locks_taken++ % ARRAY_SIZE(locks);
+    locks[place].fd = fd;
+    locks[place].device = status.st_dev;
+    locks[place].inode = status.st_ino;
     return 0;
 }
 

@@ -48,6 +48,7 @@ struct reservation_device {
     bool nvme_extended;              /* report by 128-bit host identifiers */
     struct reservation_path paths[RESERVATION_PATHS_MAXIMUM]; /* of a map; identity.paths of them */
     int (*open_path)(const char *path, struct scsi_transport *ret);
+    struct path_workers *workers; /* of a map, from the first command on */
 };
 
 extern const struct reservation_operations reservation_over_scsi;

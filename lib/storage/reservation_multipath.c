@@ -6,196 +6,36 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <pthread.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
 #include "base/file.h"
 #include "base/number.h"
 #include "storage/device_name.h"
+#include "storage/path_workers.h"
 #include "storage/reservation_backend.h"
 #include "storage/scsi_reservation.h"
 
-/* What is done on one path. */
-typedef int (*path_function)(const struct scsi_transport *transport, struct deadline deadline, const void *argument, void *reply);
-
-/* One path's work, with a copy of all that it needs: a path that hangs lets its thread go on long after everybody has left. */
-struct path_job {
-    struct path_batch *batch;
-    char path[64];
-    char lock[64];
-    int (*open_path)(const char *path, struct scsi_transport *ret);
-    path_function function;
-    _Alignas(max_align_t) unsigned char argument[sizeof(struct scsi_reserve_order)];
-    struct deadline deadline;
-    void *reply;
-    int result;
-    bool done;
-};
-
-struct path_batch {
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    unsigned int running;
-    bool abandoned; /* its last thread frees it */
-    size_t count;
-    struct path_job jobs[RESERVATION_PATHS_MAXIMUM];
-};
-
-/* Held for as long as the path hangs, so that never more than one thread hangs on it. */
-static int lock_path(const struct path_job *job)
+/* Gives a path's thread its work. Returns 0 or -errno. */
+static int give(struct reservation_device *device, unsigned int place, const struct path_order *order, struct deadline deadline)
 {
-    int fd = file_lock(job->lock, deadline_in(0));
-
-    if (fd == -ENOENT && file_make_directory(VIGIL_RUNDIR "/child", 0755) == 0)
-        fd = file_lock(job->lock, deadline_in(0));
-    return fd;
+    if (!device->workers)
+        device->workers = path_workers_new(device->open_path);
+    return device->workers ? path_workers_give(device->workers, place, &device->paths[place], order, deadline) : -ENOMEM;
 }
 
-static int do_path_job(struct path_job *job)
+static int on_path(struct reservation_device *device, unsigned int place, const struct path_order *order, void *reply, struct deadline deadline)
 {
-    _cleanup_close_ int lock_fd = lock_path(job);
-    struct scsi_transport transport;
-    int r;
+    int r = give(device, place, order, deadline);
 
-    if (lock_fd == -ETIMEDOUT)
-        return -EBUSY;
-    r = job->open_path(job->path, &transport);
     if (r < 0)
         return r;
-    /* Nothing is begun behind the deadline: nobody waits for it any more. */
-    r = deadline_passed(job->deadline) ? -ETIMEDOUT : job->function(&transport, job->deadline, job->argument, job->reply);
-    transport.close(transport.context);
-    return r;
-}
-
-static void batch_free(struct path_batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++)
-        free(batch->jobs[i].reply);
-    (void)pthread_cond_destroy(&batch->changed);
-    (void)pthread_mutex_destroy(&batch->mutex);
-    free(batch);
-}
-
-static void *path_thread(void *argument)
-{
-    struct path_job *job = argument;
-    struct path_batch *batch = job->batch;
-    int r = do_path_job(job);
-    bool last;
-
-    (void)pthread_mutex_lock(&batch->mutex);
-    job->result = r;
-    job->done = true;
-    batch->running--;
-    last = batch->abandoned && batch->running == 0;
-    (void)pthread_cond_signal(&batch->changed);
-    (void)pthread_mutex_unlock(&batch->mutex);
-    if (last)
-        batch_free(batch);
-    return NULL;
-}
-
-static struct path_batch *batch_new(void)
-{
-    struct path_batch *batch = calloc(1, sizeof(*batch));
-    pthread_condattr_t attributes;
-
-    if (!batch)
-        return NULL;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_mutex_init(&batch->mutex, NULL);
-    (void)pthread_cond_init(&batch->changed, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-    return batch;
-}
-
-/* One with a thread that still hangs lives until that comes back, or the process ends, which is soon: see reservation_call(). */
-static void batch_leave(struct path_batch *batch)
-{
-    bool busy = batch->running > 0;
-
-    batch->abandoned = busy;
-    (void)pthread_mutex_unlock(&batch->mutex);
-    if (!busy)
-        batch_free(batch);
-}
-
-/* Starts the work on one path. Returns 0 or -errno. */
-static int batch_add(struct path_batch *batch, const struct reservation_device *device, const struct reservation_path *path, path_function function,
-                     const void *argument, size_t argument_size, size_t reply_size, struct deadline deadline)
-{
-    struct path_job *job = &batch->jobs[batch->count];
-    pthread_t thread;
-    int r;
-
-    *job = (struct path_job){ .batch = batch, .open_path = device->open_path, .function = function, .deadline = deadline };
-    (void)text_copy(job->path, sizeof(job->path), path->path);
-    (void)text_format(job->lock, sizeof(job->lock), VIGIL_RUNDIR "/child/reserve-path-%u-%u", major(path->number), minor(path->number));
-    if (argument_size > 0)
-        memcpy(job->argument, argument, argument_size);
-    job->reply = calloc(1, reply_size ? reply_size : 1);
-    if (!job->reply)
-        return -ENOMEM;
-    (void)pthread_mutex_lock(&batch->mutex);
-    r = pthread_create(&thread, NULL, path_thread, job);
-    batch->running += r == 0;
-    (void)pthread_mutex_unlock(&batch->mutex);
-    if (r != 0) {
-        free(job->reply);
-        return -r;
-    }
-    (void)pthread_detach(thread);
-    batch->count++;
-    return 0;
-}
-
-/* Waits for all of them, or the deadline. The batch is locked behind it, so that no late thread writes while its answers are taken. */
-static void batch_wait(struct path_batch *batch, struct deadline deadline)
-{
-    struct timespec until = { .tv_sec = (time_t)(deadline.at_ms / 1000), .tv_nsec = (long)(deadline.at_ms % 1000) * 1000000 };
-    int r = 0;
-
-    (void)pthread_mutex_lock(&batch->mutex);
-    while (batch->running > 0 && r != ETIMEDOUT) {
-        if (deadline.at_ms == DEADLINE_NEVER.at_ms)
-            (void)pthread_cond_wait(&batch->changed, &batch->mutex);
-        else
-            r = pthread_cond_timedwait(&batch->changed, &batch->mutex, &until);
-    }
-}
-
-/* What became of a job; its reply is copied. */
-static int batch_take(const struct path_job *job, void *reply, size_t reply_size)
-{
-    if (!job->done)
-        return -ETIMEDOUT;
-    if (reply_size > 0)
-        memcpy(reply, job->reply, reply_size);
-    return job->result;
-}
-
-static int on_path(struct reservation_device *device, const struct reservation_path *path, path_function function, const void *argument,
-                   size_t argument_size, void *reply, size_t reply_size, struct deadline deadline)
-{
-    struct path_batch *batch = batch_new();
-    int r = batch ? batch_add(batch, device, path, function, argument, argument_size, reply_size, deadline) : -ENOMEM;
-
-    if (!batch)
-        return r;
-    batch_wait(batch, deadline);
-    if (r == 0)
-        r = batch_take(&batch->jobs[0], reply, reply_size);
-    batch_leave(batch);
-    return r;
+    path_workers_wait(device->workers, deadline);
+    return path_workers_take(device->workers, place, reply);
 }
 
 /* Over the first path that works, each with its share of the time. A path that is not registered (conflict) is passed over, too: another may be. */
-static int on_one_path(struct reservation_device *device, path_function function, const void *argument, size_t argument_size, void *reply,
-                       size_t reply_size, struct deadline deadline)
+static int on_one_path(struct reservation_device *device, const struct path_order *order, void *reply, struct deadline deadline)
 {
     unsigned int left = device->identity.paths_alive;
     int result = -RESERVATION_TRANSPORT;
@@ -207,7 +47,7 @@ static int on_one_path(struct reservation_device *device, path_function function
         if (!device->paths[i].alive)
             continue;
         left -= left > 1;
-        r = on_path(device, &device->paths[i], function, argument, argument_size, reply, reply_size, share);
+        r = on_path(device, i, order, reply, share);
         if (!reservation_path_failed(r) && r != -RESERVATION_CONFLICT)
             return r;
         if (result != -RESERVATION_CONFLICT)
@@ -217,25 +57,16 @@ static int on_one_path(struct reservation_device *device, path_function function
 }
 
 /* Over all paths that are alive at once. results and replies have one place for each path. */
-static void on_all_paths(struct reservation_device *device, path_function function, const void *argument, size_t argument_size, void *replies,
-                         size_t reply_size, int *results, struct deadline deadline)
+static void on_all_paths(struct reservation_device *device, const struct path_order *order, void *replies, int *results, struct deadline deadline)
 {
-    struct path_batch *batch = batch_new();
-    size_t place = 0;
-
-    for (unsigned int i = 0; i < device->identity.paths; i++) {
-        results[i] = !device->paths[i].alive ? -ENODEV
-                     : batch ? batch_add(batch, device, &device->paths[i], function, argument, argument_size, reply_size, deadline)
-                             : -ENOMEM;
-    }
-    if (!batch)
-        return;
-    batch_wait(batch, deadline);
+    for (unsigned int i = 0; i < device->identity.paths; i++)
+        results[i] = device->paths[i].alive ? give(device, i, order, deadline) : -ENODEV;
+    if (device->workers)
+        path_workers_wait(device->workers, deadline);
     for (unsigned int i = 0; i < device->identity.paths; i++) {
         if (results[i] == 0)
-            results[i] = batch_take(&batch->jobs[place++], reply_size > 0 ? (char *)replies + i * reply_size : NULL, reply_size);
+            results[i] = path_workers_take(device->workers, i, order->reply_size > 0 ? (char *)replies + i * order->reply_size : NULL);
     }
-    batch_leave(batch);
 }
 
 /* ---- once a map --------------------------------------------------------------------------------------------------- */
@@ -247,7 +78,9 @@ static int capabilities_on_path(const struct scsi_transport *transport, struct d
 
 static int map_capabilities(struct reservation_device *device, struct deadline deadline, struct reservation_capabilities *ret)
 {
-    return on_one_path(device, capabilities_on_path, NULL, 0, ret, sizeof(*ret), deadline);
+    const struct path_order order = { .function = capabilities_on_path, .reply_size = sizeof(*ret) };
+
+    return on_one_path(device, &order, ret, deadline);
 }
 
 static int read_on_path(const struct scsi_transport *transport, struct deadline deadline, const void *argument _unused_, void *reply)
@@ -257,7 +90,9 @@ static int read_on_path(const struct scsi_transport *transport, struct deadline 
 
 static int map_read(struct reservation_device *device, struct deadline deadline, struct reservation_state *ret)
 {
-    return on_one_path(device, read_on_path, NULL, 0, ret, sizeof(*ret), deadline);
+    const struct path_order order = { .function = read_on_path, .reply_size = sizeof(*ret) };
+
+    return on_one_path(device, &order, ret, deadline);
 }
 
 static int order_on_path(const struct scsi_transport *transport, struct deadline deadline, const void *argument, void *reply _unused_)
@@ -265,11 +100,19 @@ static int order_on_path(const struct scsi_transport *transport, struct deadline
     return scsi_reserve_out(transport, argument, deadline);
 }
 
+/* A command that changes what the logical unit has, once. */
+static int order_once(struct reservation_device *device, const struct scsi_reserve_order *command, struct deadline deadline)
+{
+    const struct path_order order = { .function = order_on_path, .argument = command, .argument_size = sizeof(*command) };
+
+    return on_one_path(device, &order, NULL, deadline);
+}
+
 static int map_reserve(struct reservation_device *device, uint64_t key, enum reservation_type type, struct deadline deadline)
 {
     const struct scsi_reserve_order order = { .action = SCSI_RESERVE, .type = type, .key = key };
 
-    return on_one_path(device, order_on_path, &order, sizeof(order), NULL, 0, deadline);
+    return order_once(device, &order, deadline);
 }
 
 static int map_preempt(struct reservation_device *device, uint64_t key, uint64_t victim, enum reservation_type type, bool abort,
@@ -282,7 +125,7 @@ static int map_preempt(struct reservation_device *device, uint64_t key, uint64_t
         .service_key = victim,
     };
 
-    return on_one_path(device, order_on_path, &order, sizeof(order), NULL, 0, deadline);
+    return order_once(device, &order, deadline);
 }
 
 /* ---- on every path ------------------------------------------------------------------------------------------------ */
@@ -293,7 +136,7 @@ struct add_order {
     enum reservation_aptpl aptpl;
 };
 
-_Static_assert(sizeof(struct add_order) <= sizeof(((struct path_job *)0)->argument), "an order fits into a job");
+_Static_assert(sizeof(struct add_order) <= PATH_ARGUMENT_MAXIMUM && sizeof(struct scsi_reserve_order) <= PATH_ARGUMENT_MAXIMUM, "what a thread keeps of its order");
 
 static int add_on_path(const struct scsi_transport *transport, struct deadline deadline, const void *argument, void *reply)
 {
@@ -318,12 +161,13 @@ static void count_path(int result, bool replace, bool kept, struct reservation_p
 static int map_add(struct reservation_device *device, uint64_t key, bool replace, enum reservation_aptpl aptpl, struct deadline deadline,
                    struct reservation_paths *ret)
 {
-    const struct add_order order = { key, replace, aptpl };
+    const struct add_order command = { key, replace, aptpl };
+    const struct path_order order = { add_on_path, &command, sizeof(command), sizeof(bool) };
     bool kept[RESERVATION_PATHS_MAXIMUM] = { false };
     int results[RESERVATION_PATHS_MAXIMUM];
 
     *ret = (struct reservation_paths){ .total = device->identity.paths, .aptpl = true };
-    on_all_paths(device, add_on_path, &order, sizeof(order), kept, sizeof(kept[0]), results, deadline);
+    on_all_paths(device, &order, kept, results, deadline);
     for (unsigned int i = 0; i < ret->total; i++)
         count_path(results[i], replace, kept[i], ret);
     if (ret->first_error < 0)
@@ -334,10 +178,11 @@ static int map_add(struct reservation_device *device, uint64_t key, bool replace
 /* Does something on every path. A conflict: nothing was registered there. */
 static int for_all(struct reservation_device *device, path_function function, const void *argument, size_t argument_size, struct deadline deadline)
 {
+    const struct path_order order = { function, argument, argument_size, 0 };
     int results[RESERVATION_PATHS_MAXIMUM], error = 0;
     unsigned int reached = 0;
 
-    on_all_paths(device, function, argument, argument_size, NULL, 0, results, deadline);
+    on_all_paths(device, &order, NULL, results, deadline);
     for (unsigned int i = 0; i < device->identity.paths; i++) {
         if (reservation_path_failed(results[i]))
             continue;
@@ -367,8 +212,10 @@ static int map_remove(struct reservation_device *device, uint64_t key, struct de
     return for_all(device, remove_on_path, &key, sizeof(key), deadline);
 }
 
-static void map_close(struct reservation_device *device _unused_)
+static void map_close(struct reservation_device *device)
 {
+    path_workers_leave(device->workers);
+    device->workers = NULL;
 }
 
 const struct reservation_operations reservation_over_multipath = {
@@ -442,12 +289,13 @@ static bool same_disk(const char *a, const char *b)
 int reservation_identify_paths(struct reservation_device *device, struct deadline deadline, struct text_buffer *why)
 {
     struct reservation_identity *identity = &device->identity;
+    const struct path_order order = { .function = name_on_path, .reply_size = sizeof(struct path_name) };
     _cleanup_free_ struct path_name *names = calloc(RESERVATION_PATHS_MAXIMUM, sizeof(*names));
     int results[RESERVATION_PATHS_MAXIMUM], last = -RESERVATION_TRANSPORT;
 
     if (!names)
         return -ENOMEM;
-    on_all_paths(device, name_on_path, NULL, 0, names, sizeof(*names), results, deadline_share(deadline, 50));
+    on_all_paths(device, &order, names, results, deadline_share(deadline, 50));
     identity->paths_alive = 0;
     identity->wwid[0] = '\0';
     for (unsigned int i = 0; i < identity->paths; i++) {
