@@ -62,35 +62,24 @@ static void note_mount(struct volume *volume, const struct mount_point *mount)
     volume_write_note(volume);
 }
 
-/* The kernel before 6.13 does not tell a source with the rest. */
-static int find_source(struct volume *volume, struct mount_point *mount)
-{
-    if (mount->source[0] != '\0')
-        return 0;
-    return mount_point_look_in_table(volume->directory, volume->deadline, mount);
-}
-
 static int look(struct volume *volume, bool *ret_other)
 {
     struct mount_point mount;
     int r;
 
     *ret_other = false;
-    /* Never mount_point_look_noted(), which asks the file system itself: here that is the server. */
-    r = mount_point_look(volume->directory, volume->deadline, &mount);
+    /* Never mount_point_look(), which asks the file system what the kernel has in memory: the CIFS of Linux 6.1 asks its server for that, too, and waits. */
+    r = mount_point_look_in_table(volume->directory, volume->deadline, &mount);
     if (r < 0)
         return volume_fail(volume, r, "cannot see what is mounted on %s: %s", volume->directory, storage_error_text(r));
     if (!mount.mounted)
         return VOLUME_DOWN;
-    if (!volume->state_known || volume->state.mount_id != mount.id || volume->state.superblock != mount.device) {
-        r = find_source(volume, &mount);
-        if (r < 0)
-            return volume_fail(volume, r, "cannot read the mount table: %s", storage_error_text(r));
-        *ret_other = !type_fits(volume, mount.type) || !source_equal(mount.source, volume->config->device);
-        if (*ret_other)
-            return VOLUME_DOWN;
+    /* The table tells it at no cost, and numbers of mounts are given anew. */
+    *ret_other = !type_fits(volume, mount.type) || !source_equal(mount.source, volume->config->device);
+    if (*ret_other)
+        return VOLUME_DOWN;
+    if (!volume->state_known || volume->state.mount_id != mount.id || volume->state.superblock != mount.device)
         note_mount(volume, &mount);
-    }
     volume->mount = mount;
     return VOLUME_UP;
 }
@@ -257,7 +246,7 @@ static int watch_stop(void *argument)
         if (!deadline_passed(watch->patience))
             continue;
         /* Only while this very mount is there: never another one that took its place. */
-        if (mount_point_look(watch->directory, deadline_in(1000), &mount) < 0 || !mount.mounted || mount.id != watch->mount_id)
+        if (mount_point_look_in_table(watch->directory, deadline_in(1000), &mount) < 0 || !mount.mounted || mount.id != watch->mount_id)
             return 0;
         (void)child_call(abort_requests, watch->directory, NULL, 0, NULL, deadline_in(2000));
     }

@@ -27,7 +27,8 @@ struct mount_point {
     char root[512];   /* which folder of the file system is mounted, cut; "" where the kernel does not say */
 };
 
-/* Looks at an absolute folder without trailing slash. Returns 0 (see ret->mounted; a folder that does not exist has nothing mounted),
+/* Looks at an absolute folder without trailing slash. Not for one where a server's file system may be mounted: it asks the file system for what the kernel has in
+ * memory, and the CIFS of Linux 6.1 waits for its server even then (fs/smb/client/inode.c, cifs_getattr). Returns 0 (see ret->mounted; a folder that does not exist has nothing mounted),
  * -EAGAIN when the mount table never stood still, -ETIMEDOUT when the path could not be resolved by the deadline, or -errno: not known. */
 int mount_point_look(const char *directory, struct deadline deadline, struct mount_point *ret);
 
@@ -35,7 +36,7 @@ int mount_point_look(const char *directory, struct deadline deadline, struct mou
  * table. Fills mounted, id, device and read_only only. Returns 0, or -errno where mount_point_look() has to tell. */
 int mount_point_look_noted(const char *directory, uint64_t id, dev_t superblock, struct mount_point *ret);
 
-/* As mount_point_look(), by way of the whole mount table, for any kernel. */
+/* As mount_point_look(), by way of the whole mount table, for any kernel and any file system. */
 int mount_point_look_in_table(const char *directory, struct deadline deadline, struct mount_point *ret);
 
 /* The path without symbolic links, as the mount table shows it. Returns 0, -ENOENT, -ETIMEDOUT where the folders above lie on storage that

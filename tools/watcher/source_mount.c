@@ -74,10 +74,18 @@ static void mount_end(struct watch_source *source)
     table.fd = -1;
 }
 
+/* What has no block device (major 0) may be a server's file system. */
+static int look_at(const struct watch_item *item, struct mount_point *ret)
+{
+    struct deadline deadline = deadline_in(LOOK_LIMIT_MS);
+
+    return major((dev_t)item->device) == 0 ? mount_point_look_in_table(item->target, deadline, ret) : mount_point_look(item->target, deadline, ret);
+}
+
 static int mount_look(struct watch_source *source, struct text_buffer *why)
 {
     struct mount_point mount;
-    int r = mount_point_look(source->item.target, deadline_in(LOOK_LIMIT_MS), &mount);
+    int r = look_at(&source->item, &mount);
 
     if (r < 0)
         return r;
