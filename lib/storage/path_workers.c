@@ -18,6 +18,8 @@ enum worker_state {
 
 struct path_worker {
     struct path_workers *all;
+    pthread_cond_t given; /* an order for this one: the others sleep on */
+    bool begun;           /* has a thread */
     /* The thread's own. */
     struct scsi_transport transport;
     bool open;
@@ -36,7 +38,7 @@ struct path_worker {
 
 struct path_workers {
     pthread_mutex_t mutex;
-    pthread_cond_t given, done;
+    pthread_cond_t done; /* no order is pending any more */
     int (*open_path)(const char *path, struct scsi_transport *ret);
     unsigned int pending; /* orders that somebody waits for */
     unsigned int threads;
@@ -57,20 +59,36 @@ struct path_workers *path_workers_new(int (*open_path)(const char *path, struct 
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&all->mutex, NULL);
-    (void)pthread_cond_init(&all->given, NULL);
     (void)pthread_cond_init(&all->done, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     return all;
 }
 
+/* The worker of a path, without a thread as yet. */
+static struct path_worker *make_worker(struct path_workers *all)
+{
+    struct path_worker *worker = calloc(1, sizeof(*worker));
+
+    if (!worker)
+        return NULL;
+    worker->all = all;
+    (void)pthread_cond_init(&worker->given, NULL);
+    return worker;
+}
+
+static void free_worker(struct path_worker *worker)
+{
+    if (!worker)
+        return;
+    (void)pthread_cond_destroy(&worker->given);
+    free(worker->reply);
+    free(worker);
+}
+
 static void free_all(struct path_workers *all)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(all->workers); i++) {
-        if (all->workers[i])
-            free(all->workers[i]->reply);
-        free(all->workers[i]);
-    }
-    (void)pthread_cond_destroy(&all->given);
+    for (size_t i = 0; i < ARRAY_SIZE(all->workers); i++)
+        free_worker(all->workers[i]);
     (void)pthread_cond_destroy(&all->done);
     (void)pthread_mutex_destroy(&all->mutex);
     free(all);
@@ -132,8 +150,8 @@ static void finish_order(struct path_worker *worker, int result)
     worker->state = worker->abandoned ? WORKER_FREE : WORKER_DONE;
     if (worker->abandoned)
         return;
-    worker->all->pending--;
-    (void)pthread_cond_signal(&worker->all->done);
+    if (--worker->all->pending == 0)
+        (void)pthread_cond_signal(&worker->all->done);
 }
 
 static void *worker_thread(void *argument)
@@ -147,7 +165,7 @@ static void *worker_thread(void *argument)
         int r;
 
         while (worker->state != WORKER_BUSY && !all->leaving)
-            (void)pthread_cond_wait(&all->given, &all->mutex);
+            (void)pthread_cond_wait(&worker->given, &all->mutex);
         if (worker->state != WORKER_BUSY)
             break;
         (void)pthread_mutex_unlock(&all->mutex);
@@ -168,27 +186,6 @@ static void *worker_thread(void *argument)
 /* ---- its master -------------------------------------------------------------------------------------------------------- */
 
 /* Under the mutex. */
-static int begin_worker(struct path_workers *all, unsigned int place)
-{
-    struct path_worker *worker = calloc(1, sizeof(*worker));
-    pthread_t thread;
-    int r;
-
-    if (!worker)
-        return -ENOMEM;
-    worker->all = all;
-    r = pthread_create(&thread, NULL, worker_thread, worker);
-    if (r != 0) {
-        free(worker);
-        return -r;
-    }
-    (void)pthread_detach(thread);
-    all->workers[place] = worker;
-    all->threads++;
-    return 0;
-}
-
-/* Under the mutex. */
 static int give_order(struct path_worker *worker, const struct reservation_path *path, const struct path_order *order, struct deadline deadline)
 {
     if (worker->state != WORKER_FREE)
@@ -207,23 +204,53 @@ static int give_order(struct path_worker *worker, const struct reservation_path 
     worker->abandoned = false;
     worker->state = WORKER_BUSY;
     worker->all->pending++;
-    (void)pthread_cond_broadcast(&worker->all->given);
     return 0;
+}
+
+/* Its thread finds the order when it begins: nobody is woken for that. A worker whose thread does not begin has taken none. */
+static int begin_worker(struct path_worker *worker)
+{
+    struct path_workers *all = worker->all;
+    pthread_t thread;
+    int r = pthread_create(&thread, NULL, worker_thread, worker);
+
+    if (r == 0) {
+        (void)pthread_detach(thread);
+        return 0;
+    }
+    (void)pthread_mutex_lock(&all->mutex);
+    all->pending--;
+    all->threads--;
+    worker->begun = false;
+    worker->state = WORKER_FREE;
+    (void)pthread_mutex_unlock(&all->mutex);
+    return -r;
 }
 
 int path_workers_give(struct path_workers *workers, unsigned int place, const struct reservation_path *path, const struct path_order *order,
                       struct deadline deadline)
 {
-    int r = 0;
+    struct path_worker *worker;
+    bool begins;
+    int r;
 
     if (place >= ARRAY_SIZE(workers->workers) || order->argument_size > PATH_ARGUMENT_MAXIMUM)
         return -EINVAL;
-    (void)pthread_mutex_lock(&workers->mutex);
     if (!workers->workers[place])
-        r = begin_worker(workers, place);
-    if (r == 0)
-        r = give_order(workers->workers[place], path, order, deadline);
+        workers->workers[place] = make_worker(workers);
+    worker = workers->workers[place];
+    if (!worker)
+        return -ENOMEM;
+    (void)pthread_mutex_lock(&workers->mutex);
+    r = give_order(worker, path, order, deadline);
+    begins = r == 0 && !worker->begun;
+    worker->begun |= begins;
+    workers->threads += begins;
     (void)pthread_mutex_unlock(&workers->mutex);
+    if (begins)
+        return begin_worker(worker);
+    if (r == 0)
+        (void)pthread_cond_signal(&worker->given);
     return r;
 }
 
@@ -270,7 +297,10 @@ void path_workers_leave(struct path_workers *workers)
     (void)pthread_mutex_lock(&workers->mutex);
     workers->leaving = true;
     last = workers->threads == 0;
-    (void)pthread_cond_broadcast(&workers->given);
+    for (size_t i = 0; i < ARRAY_SIZE(workers->workers); i++) {
+        if (workers->workers[i])
+            (void)pthread_cond_signal(&workers->workers[i]->given);
+    }
     (void)pthread_mutex_unlock(&workers->mutex);
     if (last)
         free_all(workers);
