@@ -410,12 +410,15 @@ static bool know_own_name(const struct call *call, char *ret, size_t size)
  * clocks. Where that can't be said, the cloud's time of the attachment is what is left. */
 static void record_holder(const struct call *call)
 {
+    struct holder_record seen;
     char name[CLUSTER_NAME_MAX];
     int r;
 
     if (!know_own_name(call, name, sizeof(name)))
         return;
-    r = holder_record_take(call->run->instance, name, deadline_within(call->run->deadline, RECORD_LIMIT_MS));
+    r = holder_record_read(call->run->instance, deadline_within(call->run->deadline, RECORD_LIMIT_MS), &seen);
+    if (r >= 0)
+        r = holder_record_take(call->run->instance, name, &seen, deadline_within(call->run->deadline, RECORD_LIMIT_MS));
     if (r < 0)
         log_warning("disk %s: that this node takes it could not be recorded in the cluster: %s", call->config->volume, holder_error_text(r));
 }
@@ -429,8 +432,7 @@ static void record_release(const struct call *call)
         holder_record_read(call->run->instance, deadline_within(call->run->deadline, RECORD_LIMIT_MS), &record) != 1 || !record.held ||
         !text_equal(record.node, name))
         return;
-    record.held = false;
-    (void)holder_record_write(call->run->instance, &record, deadline_within(call->run->deadline, RECORD_LIMIT_MS));
+    (void)holder_record_release(call->run->instance, &record, deadline_within(call->run->deadline, RECORD_LIMIT_MS));
 }
 
 /* ---- start ---------------------------------------------------------------------------------------------------------------------- */

@@ -483,7 +483,7 @@ static int announce(struct volume *volume)
         r = file_write(call->marker_path, 0600, boot_id, strlen(boot_id));
     if (r < 0)
         return volume_fail(volume, r, "cannot write %s: %s", call->marker_path, strerror(-r));
-    r = holder_record_take(volume->instance, own_name(call), cluster_deadline(volume));
+    r = holder_record_take(volume->instance, own_name(call), &call->record, cluster_deadline(volume));
     return r < 0 ? volume_fail(volume, r, "cannot let the cluster know that this node takes %s: %s", call->config.device, holder_error_text(r)) : 0;
 }
 
@@ -528,8 +528,11 @@ static void release_record(struct call *call)
     if (r == 0)
         r = holder_record_read(volume->instance, deadline_share(volume->deadline, 90), &record);
     if (r == 1 && record.held && text_equal(record.node, own_name(call))) {
-        record.held = false;
-        r = holder_record_write(volume->instance, &record, deadline_share(volume->deadline, 90));
+        r = holder_record_release(volume->instance, &record, deadline_share(volume->deadline, 90));
+    }
+    if (r == -ESTALE) {
+        log_warning("%s is released here; the cluster's record is left as it is: %s", volume->instance, holder_error_text(r));
+        return;
     }
     if (r < 0) {
         log_warning("%s is released, but the cluster's record could not be told: %s; another node will refuse it until a probe on this one has", volume->instance,

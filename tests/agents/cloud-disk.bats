@@ -201,10 +201,10 @@ copy_of_node() {
   echo "held n2 $(($(date +%s) - 4000))" >"$folder/attributes/vigil-holder-test"
   disk start
   assert_code 0
-  assert grep -q '^held n1 0$' "$folder/attributes/vigil-holder-test"
+  assert grep -q '^held n1 0 1$' "$folder/attributes/vigil-holder-test"
   disk stop
   assert_code 0
-  assert grep -q '^released n1 0$' "$folder/attributes/vigil-holder-test"
+  assert grep -q '^released n1 0 1$' "$folder/attributes/vigil-holder-test"
 }
 
 @test "Tencent: the record is as good as a time" {

@@ -14,5 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (holder_record_parse((const char *)data, size, &record) == 0)
         assert(record.node[0] != '\0' && !strchr(record.node, ' ') && record.fenced_s >= 0);
+    if (holder_record_parse_element((const char *)data, size, &record) >= 0)
+        assert(record.element[0] != '\0' && !strpbrk(record.element, "'\"<>&") && !strpbrk(record.text, "'\"<>&"));
     return 0;
 }

@@ -29,7 +29,7 @@ cloud_node() {
   api_back
   cluster_says 1 0
   fenced never
-  fake_crm_attribute
+  fake_cibadmin
   cluster=("@LD_LIBRARY_PATH=$folder/fake" "@PATH=$folder/fake:$PATH")
 }
 
@@ -149,18 +149,32 @@ CODE
 }
 
 # The cluster's configuration, as far as an attribute of it is asked for: a file for each.
-fake_crm_attribute() {
+fake_cibadmin() {
   mkdir -p "$folder/attributes"
-  cat >"$folder/fake/crm_attribute" <<PROGRAM
+  cat >"$folder/fake/cibadmin" <<PROGRAM
 #!/bin/bash
 tr '\0' '\n' </proc/\$\$/environ >>"$folder/environ"
 [ ! -e "$folder/no-cib" ] || exit 102
-while [ \$# -gt 0 ]; do
-  case \$1 in --name) name=\$2 ;; --update) printf '%s\n' "\$2" >"$folder/attributes/\$name" ;; --query) [ -e "$folder/attributes/\$name" ] || exit 105; cat "$folder/attributes/\$name" ;; esac
-  shift
-done
+attributes=$folder/attributes
 PROGRAM
-  chmod +x "$folder/fake/crm_attribute"
+  cat >>"$folder/fake/cibadmin" <<'PROGRAM'
+# cibadmin --query|--modify --xpath XPATH [--xml-text XML]; the id of an attribute is its name.
+now() { cat "$attributes/$1" 2>/dev/null; }
+if [ "$1" = --query ]; then
+  [[ $3 =~ @name=\'([^\']*)\' ]] && [ -e "$attributes/${BASH_REMATCH[1]}" ] || exit 105
+  echo "<nvpair id=\"${BASH_REMATCH[1]}\" name=\"${BASH_REMATCH[1]}\" value=\"$(now "${BASH_REMATCH[1]}")\"/>"
+  exit
+fi
+if [[ $3 =~ nvpair\[@id=\'([^\']*)\'\ and\ @value=\'([^\']*)\' ]]; then
+  [ -e "$attributes/${BASH_REMATCH[1]}" ] && [ "$(now "${BASH_REMATCH[1]}")" = "${BASH_REMATCH[2]}" ] || exit 105
+elif [[ $3 =~ not\(.*@name=\'([^\']*)\' ]]; then
+  [ ! -e "$attributes/${BASH_REMATCH[1]}" ] || exit 105
+else
+  exit 64
+fi
+[[ $5 =~ name=\"([^\"]*)\"\ value=\"([^\"]*)\" ]] && echo "${BASH_REMATCH[2]}" >"$attributes/${BASH_REMATCH[1]}"
+PROGRAM
+  chmod +x "$folder/fake/cibadmin"
 }
 
 fenced() {

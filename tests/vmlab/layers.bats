@@ -335,12 +335,26 @@ stop_gives_0() { volume n1 stop 20000 "$@"; [ "$status" -eq 0 ]; }
   assert_code 0
 }
 
+@test "ext4: mounted by hand on the other node, its multi-mount protection refuses ours by that node's name" {
+  vmlab exec n1 "mkfs.ext4 -q -F -O mmp -E mmp_update_interval=1 $map1"
+  vmlab exec n2 -t 120 "mkdir -p /mnt && mount $map1 /mnt"
+  volume n1 start 60000 device=$lun1
+  assert_code 1 'in use: its multi-mount protection was last updated by node n2'
+  assert vmlab exec n1 '! mountpoint -q /srv/data'
+  assert vmlab exec n2 'echo kept > /mnt/kept && sync /mnt/kept && umount /mnt'
+  volume n1 start 100000 device=$lun1
+  assert_code 0
+  assert vmlab exec n1 'grep -q kept /srv/data/kept'
+  volume n1 stop 60000 device=$lun1
+  assert_code 0
+}
+
 # ---- with a cluster --------------------------------------------------------------------------------------------------------------------
 
-@test "LVM: the group follows the cluster's word: released or fenced, not otherwise" {
+@test "LVM and XFS: the group follows the cluster's word: released or fenced, not otherwise" {
 
-  vmlab exec n1 "wipefs -qa $map0; pvcreate -qy $map0 $map1 && vgcreate -q vgd $map0 $map1 &&
-    lvcreate -qy -n data -L 120M vgd && mkfs.ext4 -q /dev/vgd/data && vgchange -q -an vgd"
+  vmlab exec n1 "wipefs -qa $map0 $map1; pvcreate -qy $map0 $map1 && vgcreate -q vgd $map0 $map1 &&
+    lvcreate -qy -n data -L 120M vgd && mkfs.xfs -q --unsupported /dev/vgd/data && vgchange -q -an vgd"
   vmlab cluster
   wait_for 400 vmlab exec n1 'corosync-quorumtool -s | grep -q "Quorate: *Yes" && [ "$(cibadmin -Q --xpath "//node_state" 2>/dev/null | grep -c "join=\"member\"")" = 2 ]'
   cluster_volume n1 start 100000
@@ -364,7 +378,8 @@ stop_gives_0() { volume n1 stop 20000 "$@"; [ "$status" -eq 0 ]; }
   cluster_volume n2 start 100000
   assert_code 0
   assert [ "$(vmlab exec n2 'vgs --noheadings -o systemid vgd' | tr -d ' ')" = n2 ]
-  # n2 loses its power. Before the fencing is known n1 is refused; behind it, n1 preempts n2 and takes over.
+  # n2 loses its power, with a log that says more than the file system. Before the fencing is known n1 is refused; behind it, n1 preempts n2 and takes over.
+  assert vmlab exec n2 'grep -q " /srv/data xfs " /proc/mounts && echo kept > /srv/data/kept && sync /srv/data/kept'
   vmlab kill n2
   cluster_volume n1 start 30000
   assert_code 1
@@ -372,6 +387,7 @@ stop_gives_0() { volume n1 stop 20000 "$@"; [ "$status" -eq 0 ]; }
   cluster_volume n1 start 100000
   assert_code 0
   assert [ "$(persist n1 0 -i -k | grep -c '00000002$')" -eq 0 ]
+  assert vmlab exec n1 'dmesg | grep -q "XFS.*Starting recovery" && grep -q kept /srv/data/kept'
   cluster_volume n1 monitor 30000
   assert_code 0
   cluster_volume n1 stop 60000
