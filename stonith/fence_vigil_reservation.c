@@ -14,6 +14,7 @@
 #include "cluster/membership.h"
 #include "storage/device_name.h"
 #include "storage/iscsi_url.h"
+#include "storage/key_note.h"
 #include "storage/reservation_fence.h"
 
 #define OWNER "fence_vigil_reservation"
@@ -701,27 +702,75 @@ static int refuse_own(struct fence_run *run, const struct agent_config *config, 
     return r;
 }
 
+static const char *given_cluster(const struct agent_config *config)
+{
+    return config->cluster_name ? config->cluster_name : "";
+}
+
+/* A question of its own, about a key that is derived: nothing is done or left undone on its answer. */
+static bool is_plain_status(const struct fence_run *run, const struct agent_config *config)
+{
+    return text_equal(run->action, "status") && !config->key && !config->keys && config->quorum == QUORUM_ALL;
+}
+
+static int find_checked_victim(struct fence_run *run, const struct agent_config *config, uint64_t *ret)
+{
+    int r = find_victim(run, config, ret);
+
+    if (r == 0)
+        r = refuse_own(run, config, *ret);
+    return r < 0 ? r : check_given_key(run, config, *ret);
+}
+
+static struct tally look_for(struct fence_run *run, const struct agent_config *config, uint64_t victim)
+{
+    struct session *session = run->session;
+    struct reservation_fence_order order = make_order(session, config, victim, victim);
+
+    (void)visit_devices(run, &order, reservation_fence_look);
+    for (size_t i = 0; i < session->device_count; i++)
+        session->seen[i] |= session->answers[i].error == 0 && session->reports[i].access == ACCESS_REGISTERED;
+    return count_devices(session);
+}
+
+/* By the key that the cluster gives. A status that finds it everywhere notes it for the next one. */
+static int look_for_known(struct fence_run *run, const struct agent_config *config, uint64_t *ret_victim, struct tally *ret)
+{
+    int r = find_checked_victim(run, config, ret_victim);
+
+    if (r < 0)
+        return r;
+    *ret = look_for(run, config, *ret_victim);
+    if (is_plain_status(run, config) && ret->registered == ret->total && key_note_write(given_cluster(config), run->plug, *ret_victim) < 0)
+        log_debug("the key of %s could not be noted", run->plug);
+    return 0;
+}
+
+/* Looks for the plug's key. A status tries the noted one first: where that is registered everywhere the plug is on, and where a device is silent no other key would tell more.
+ * Everything else is believed of the key alone that the cluster gives now. */
+static int look_for_plug(struct fence_run *run, const struct agent_config *config, uint64_t *ret_victim, struct tally *ret)
+{
+    const struct session *session = run->session;
+
+    if (!is_plain_status(run, config) || key_note_read(given_cluster(config), run->plug, ret_victim) < 0)
+        return look_for_known(run, config, ret_victim, ret);
+    *ret = look_for(run, config, *ret_victim);
+    if (ret->dead > 0 || ret->registered == ret->total)
+        return 0;
+    memset(session->seen, 0, session->device_count * sizeof(*session->seen));
+    return look_for_known(run, config, ret_victim, ret);
+}
+
 static int agent_power_get(struct fence_run *run, const void *data, enum power_state *ret)
 {
     const struct agent_config *config = data;
     struct session *session = run->session;
-    struct reservation_fence_order order;
     struct tally tally;
     uint64_t victim;
-    int r = find_victim(run, config, &victim);
+    int r = look_for_plug(run, config, &victim, &tally);
 
     if (r < 0)
         return r;
-    r = refuse_own(run, config, victim);
-    if (r == 0)
-        r = check_given_key(run, config, victim);
-    if (r < 0)
-        return r;
-    order = make_order(session, config, victim, victim);
-    (void)visit_devices(run, &order, reservation_fence_look);
-    for (size_t i = 0; i < session->device_count; i++)
-        session->seen[i] |= session->answers[i].error == 0 && session->reports[i].access == ACCESS_REGISTERED;
-    tally = count_devices(session);
     note_evidence(run, victim, &tally);
     *ret = judge(session, config, &tally);
     if (tally.dead > 0 && (*ret == POWER_UNKNOWN || (text_equal(run->action, "off") && !can_be_quorate(config, &tally))))

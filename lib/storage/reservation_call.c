@@ -10,7 +10,7 @@
 #include "base/child.h"
 #include "base/file.h"
 #include "storage/iscsi_url.h"
-#include "storage/reservation.h"
+#include "storage/reservation_backend.h"
 #include "storage/storage_call.h"
 
 /* What a child sends back in front of the reply. */
@@ -80,7 +80,10 @@ static int do_call(void *argument, void *data, size_t size _unused_)
         return r;
     reply->answer.opened = true;
     reply->answer.identity = *reservation_identity(device);
-    return job->function(device, job->deadline, job->argument, reply->bytes);
+    r = job->function(device, job->deadline, job->argument, reply->bytes);
+    /* They end with this process, which ends now: nobody waits for them to wake up first. */
+    device->workers = NULL;
+    return r;
 }
 
 /* The child ends a little before its parent's patience does, so that its reason comes through. */

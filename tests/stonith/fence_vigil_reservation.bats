@@ -37,6 +37,54 @@ milliseconds_of() {
     elapsed_ms=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
 }
 
+# note_key NODE KEY: as a status notes it that has found the node by the cluster's word. In a /etc/corosync of the node's own.
+note_key() {
+    local names=$'\n'$1 path hash=$((0xcbf29ce484222325)) each
+    for ((each = 0; each < ${#names}; each++)); do
+        printf -v path %d "'${names:each:1}"
+        hash=$(((hash ^ path) * 0x100000001b3))
+    done
+    printf -v path '/run/vigil/fence/key-path-%016x' "$hash"
+    node_run mkdir -p /run/vigil/fence
+    node_run bash -c "printf '$2 %s' \"\$(stat -c '%i %.9Y' /etc/corosync/corosync.conf)\" >$path"
+}
+
+plain_status() {
+    fence fence_vigil_reservation abort=auto action=status plug=n2 "devices=$(target_url 1) $(target_url 2)"
+}
+
+@test "a status by a noted key says on and nothing else; another configuration of the cluster ends the note" {
+    target_start 2
+    host_open n2 1
+    host_open n2b 2 n2
+    assert_equal ok "$(host_say n2 register $KEY_2)"
+    assert_equal ok "$(host_say n2b register $KEY_2)"
+    node_run mount -t tmpfs none /etc/corosync
+    node_run bash -c 'echo "totem { }" >/etc/corosync/corosync.conf'
+    plain_status
+    assert_code 1
+    assert_error_has 'Corosync does not run here'
+    note_key n2 $KEY_2
+    plain_status
+    assert_code 0
+    # Off must be the cluster's word, be it of one device.
+    assert_equal ok "$(host_say n2b unregister $KEY_2)"
+    assert_equal ok "$(host_say n2 reserve $KEY_2)"
+    plain_status
+    assert_code 1
+    assert_error_has 'Corosync does not run here'
+    fence fence_vigil_reservation abort=auto action=off plug=n2 "devices=$(target_url 1)"
+    assert_code 1
+    assert_error_has 'Corosync does not run here'
+    assert_equal ok "$(host_say n2b register $KEY_2)"
+    plain_status
+    assert_code 0
+    node_run bash -c 'echo "totem { cluster_name: other }" >/etc/corosync/corosync.conf'
+    plain_status
+    assert_code 1
+    assert_error_has 'Corosync does not run here'
+}
+
 # ---- off ----
 
 @test "off removes the victim's registration and keeps it out; its next write is refused" {
