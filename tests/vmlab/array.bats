@@ -36,9 +36,11 @@ took() {
   sed -n 's/^took \([0-9]*\) ms$/\1/p' <<< "$output"
 }
 
-# Processes of the agent in uninterruptible sleep.
+# How many processes of the agent are in uninterruptible sleep. No number where that cannot be read: it is equal to nothing.
 stuck() {
-  vmlab exec n1 'ps axo stat,args' | grep -c '^D.*san-volume' || :
+  local text
+  text=$(vmlab exec n1 'ps axo stat,args') && grep -q '^STAT' <<<"$text" || { echo "unreadable: $text"; return 1; }
+  grep -c '^D.*san-volume' <<<"$text" || :
 }
 
 wait_for() {

@@ -115,6 +115,152 @@ runs_on() {
   assert vmlab exec n1 'crm_attribute -t crm_config -n vigil-holder-data -G -q | grep -q "held n1"'
 }
 
+# ---- "When a node stays fenced": its cures, by the numbers of the page ------------------------------------------------------------------
+
+# pcs COMMAND...: changes the cluster's configuration, by way of a copy on the host.
+pcs_run() {
+  local cib=$BATS_TEST_TMPDIR/changed.xml
+  vmlab exec "$1" 'cibadmin --query' >"$cib"
+  [ ${#node_init[@]} -gt 0 ] || { node_start && node_install; }
+  node_run pcs -f "$cib" "${@:2}"
+  vmlab put "$1" "$cib" /tmp/cib.xml
+  vmlab exec "$1" 'cibadmin --replace --xml-file /tmp/cib.xml'
+}
+
+# prepare NODE: a node that was restarted, with its disks, before the cluster.
+prepare() {
+  vmlab wait "$1"
+  give_systemctl "$1"
+  on_machine "$1" "each node" >/dev/null
+  vmlab exec "$1" 'mkdir -p /etc/vigil; umask 077; echo lab-Secret-1 >/etc/vigil/bmc-password'
+  wait_until 300 vmlab exec "$1" '[ "$(dmsetup ls --target multipath | wc -l)" -eq 2 ]'
+}
+
+# join_again NODE: it is restarted, and let in.
+join_again() {
+  prepare "$1"
+  vmlab exec "$1" -t 120 'guest_cluster n1 n2'
+  wait_until 300 vmlab exec "$1" "[ \"\$(cibadmin -Q --xpath '//node_state' 2>/dev/null | grep -c 'join=\"member\"')\" = 2 ]"
+  wait_until 300 has_keys "$1" "0x56.*0000000${1#n}" 2
+}
+
+# keys_on NODE REGEX: how many registrations with LUN 0, as NODE reads them; no number where they cannot be read.
+keys_on() {
+  local text
+  text=$(vmlab exec "$1" 'path=$(ls /dev/disk/by-path/*-lun-0 | head -n 1); sg_persist -n -i -k $path || sg_persist -n -i -k $path') &&
+    grep -q 'PR generation=0x' <<<"$text" || { echo "unreadable: $text"; return 1; }
+  grep -cE "^ *$2\$" <<<"$text" || :
+}
+
+has_keys() { [ "$(keys_on "$1" "$2")" -eq "$3" ]; }
+
+# Why actions on NODE failed, as the cluster has it.
+reasons_have() {
+  vmlab exec "$1" "cibadmin -Q --xpath \"//node_state[@uname='$2']\"" 2>/dev/null | grep -o 'exit-reason="[^"]*"' | grep -qE "$3"
+}
+
+# stranger KEYS [OPTION...]: a host outside of the cluster registers itself with both LUNs, and takes their reservation where none is held.
+stranger() {
+  local keys=$1
+  shift
+  vmlab exec st -t 120 "fence_vigil_reservation --action=on --plug=st --devices='iscsi://192.0.2.19/iqn.2001-04.com.example:vmlab/0 iscsi://192.0.2.19/iqn.2001-04.com.example:vmlab/1' \
+    --keys='$keys' --shell-timeout=30 --power-timeout=30 $*"
+}
+
+@test "cures 1, 2, 3: what happened is told; a restarted node joins and is registered again" {
+  assert vmlab exec n1 'vigil fence-log | grep -q "n1 fenced n2"'
+  assert vmlab exec n1 'stonith_admin --history=n2 --verbose | grep -q "n2"'
+  assert has_keys n1 '0x56.*00000002' 0
+  join_again n2
+}
+
+@test "cure 8: a path of the node bears another key: refused; unfencing and a cleanup" {
+  vmlab exec n2 'for path in /dev/disk/by-path/*-lun-*; do sg_persist -n -o -I -S 0x99 $path || sg_persist -n -o -I -S 0x99 $path || exit; done'
+  assert has_keys n1 0x99 2
+  vmlab exec n1 'crm_resource --resource data --move --node n2'
+  wait_until 300 reasons_have n1 n2 'a path of this node bears another key'
+  wait_until 500 runs_on n1
+  assert vmlab exec n2 '! mountpoint -q /srv/data'
+  vmlab exec n1 -t 120 'stonith_admin --unfence=n2 --timeout=60'
+  assert has_keys n1 0x99 0
+  assert has_keys n1 '0x56.*00000002' 2
+  vmlab exec n1 'crm_resource --resource data --cleanup >/dev/null 2>&1'
+  wait_until 500 runs_on n2
+  vmlab exec n1 'crm_resource --resource data --clear'
+}
+
+@test "cures 5 and 7: another cluster took the LUNs: refused by both nodes; told once, the one that is well takes them back, the other is restarted" {
+  stranger st=0x5ead --foreign-holder=preempt
+  # n2's registration went with its reservation.
+  assert has_keys n1 '0x56.*00000002' 0
+  wait_until 300 reasons_have n1 n1 'is reserved .*5ead: that is no node of this cluster'
+  assert vmlab exec n1 '! mountpoint -q /srv/data'
+  refute runs_on n2
+  vmlab exec n1 "cibadmin -Q --xpath \"//node_state[@uname='n2']\"" | grep -o 'exit-reason="[^"]*"' || :
+  # Where its stop was not possible it was fenced, and is restarting by itself.
+  ! vmlab exec n2 -t 5 'pidof -q corosync' || assert reasons_have n1 n2 'registration .*is gone'
+  pcs_run n1 resource update data preempt_unknown=true
+  vmlab exec n1 'crm_resource --resource data --cleanup >/dev/null 2>&1'
+  wait_until 500 runs_on n1
+  assert has_keys n1 '0x0*5ead' 0
+  pcs_run n1 resource update data preempt_unknown=
+  assert vmlab exec n1 '! cibadmin -Q | grep -q preempt_unknown'
+  vmlab kill n2
+  wait_until 300 vmlab exec n1 "cibadmin -Q --xpath \"//node_state[@uname='n2']\" | grep -q 'in_ccm=\"\(false\|0\)\"'"
+  wait_until 300 is_on n2
+  join_again n2
+  vmlab exec n1 'crm_resource --resource data --cleanup >/dev/null 2>&1; crm_resource --resource data --move --node n2'
+  wait_until 500 runs_on n2
+  vmlab exec n1 'crm_resource --resource data --clear'
+}
+
+is_on() { [ "$(vmlab power "$1")" = on ]; }
+
+@test "cure 10: off is not believed while an unknown key is registered, and is where it has a name" {
+  local off='action=off\nplug=n1\ndevices=WWN=0x60014051ab0001000000000000000000 WWN=0x60014051ab0002000000000000000000\n'
+  vmlab kill n1
+  wait_until 300 is_on n1
+  # Power is cut, and the array keeps it off, too.
+  vmlab wait n1
+  vmlab exec n2 -t 120 "printf '$off' | fence_vigil_reservation"
+  assert has_keys n2 '0x56.*00000001' 0
+  key=$(vmlab exec n2 "sg_persist -n -i -k \$(ls /dev/disk/by-path/*-lun-0 | head -n 1)" | grep -oE '0x56[0-9a-f]*' | head -n 1)
+  assert [ -n "$key" ]
+  stranger "st=0x5ead n2=$key"
+  assert has_keys n2 '0x0*5ead' 1
+  run vmlab exec n2 -t 120 "printf '$off' | fence_vigil_reservation"
+  echo "$output"
+  assert [ "$status" -eq 1 ]
+  assert grep -q 'is not registered, but unknown key .*5ead is, which may be its' <<<"$output"
+  run vmlab exec n2 -t 120 "printf '${off}keys=backup=0x5ead\n' | fence_vigil_reservation"
+  echo "$output"
+  assert [ "$status" -eq 0 ]
+  assert has_keys n2 '0x0*5ead' 1
+  assert runs_on n2
+}
+
+@test "cure 4: both nodes lost their power: the one that is back alone is refused until somebody says that the other is off" {
+  pcs_run n2 property set startup-fencing=false
+  vmlab exec n2 'cibadmin --query' | sed '/<status>/,/<\/status>/d; s,</configuration>,</configuration><status/>,' >"$BATS_TEST_TMPDIR/kept.xml"
+  assert grep -q 'held n2' "$BATS_TEST_TMPDIR/kept.xml"
+  vmlab kill n2
+  vmlab kill n1
+  # n1 alone comes back, with its disk's copy of the configuration, and does not wait for the other.
+  vmlab start n1
+  prepare n1
+  vmlab put n1 "$BATS_TEST_TMPDIR/kept.xml" /var/lib/pacemaker/cib/cib.xml
+  vmlab exec n1 'chown hacluster:haclient /var/lib/pacemaker/cib/cib.xml; chmod 600 /var/lib/pacemaker/cib/cib.xml'
+  vmlab exec n1 -t 120 'VIGIL_VMLAB_WAIT_FOR_ALL=0 guest_cluster n1 n2'
+  wait_until 500 reasons_have n1 n1 'n2 had it last and has neither released it nor been fenced since'
+  assert vmlab exec n1 '! mountpoint -q /srv/data'
+  assert [ "$(vmlab power n2)" = off ]
+  vmlab exec n1 -t 60 'stonith_admin --confirm=n2'
+  vmlab exec n1 'crm_resource --resource data --cleanup >/dev/null 2>&1'
+  wait_until 500 runs_on n1
+  assert has_keys n1 '0x56.*00000002' 0
+  assert [ "$(vmlab exec n1 'cat /srv/data/file')" = written ]
+}
+
 @test "the recipe is what the page makes" {
   local recipe=$VIGIL_SOURCE/xml/recipes/shared-array.xml name
   for name in portals target disks multipath paths_expected reservation volume_group logical_volume device directory fstype; do
