@@ -263,15 +263,16 @@ add_lun() {
   assert_code 0
 }
 
-trace_lines() { [ "$(vmlab exec n1 "grep -cE '$1' /tmp/trace")" -ge "$2" ]; }
+trace_lines() { vmlab exec n1 "[ \"\$(grep -cE '$1' /tmp/trace 2>/dev/null)\" -ge $2 ] 2>/dev/null"; }
 
 @test "a start waits for its LUN asleep on the kernel's uevents: each block event is a look, and there is no look without one but once a second" {
-  local looks events seconds
+  # One path and no map of it, so that it is the disk itself that is awaited.
+  vmlab exec n1 'kill $(pidof multipathd); while pidof -q multipathd; do sleep 0.1; done; iscsiadm -m node -p 192.0.2.83 --logout >/dev/null'
   add_lun 3
   vmlab exec n1 'rm -f /tmp/trace /tmp/code'
   vmlab exec n1 "(env OCF_ROOT=/usr/lib/ocf OCF_RA_VERSION_MAJOR=1 OCF_RA_VERSION_MINOR=1 OCF_RESOURCE_INSTANCE=volume OCF_RESKEY_CRM_meta_timeout=100000 \
     OCF_RESKEY_CRM_meta_name=start OCF_RESKEY_directory=/srv/data OCF_RESKEY_device=$lun3 OCF_RESKEY_quorum=ignore OCF_RESKEY_rescan=no OCF_RESKEY_device_timeout=90 \
-    strace -f -ttt -s 200 -o /tmp/trace -e trace=poll,ppoll,recvfrom,openat,bind /usr/lib/ocf/resource.d/vigil/san-volume start; echo \$? >/tmp/code) </dev/null >/dev/null 2>&1 &"
+    strace -f -ttt -s 400 -o /tmp/trace -e trace=poll,ppoll,recvfrom,openat,bind /usr/lib/ocf/resource.d/vigil/san-volume start; echo \$? >/tmp/code) </dev/null >/tmp/said 2>&1 &"
   # It sleeps on the socket: bound to the kernel's events, and awaited.
   wait_for 60 trace_lines 'p?poll\(.*= 0 \(Timeout\)' 2
   vmlab exec n1 'for number in 1 2 3; do echo change >/sys/class/block/vdc/uevent; echo change >/sys/class/net/lo/uevent; sleep 0.3; done'
@@ -279,6 +280,7 @@ trace_lines() { [ "$(vmlab exec n1 "grep -cE '$1' /tmp/trace")" -ge "$2" ]; }
   vmlab exec n1 'iscsiadm -m session --rescan >/dev/null'
   wait_for 120 vmlab exec n1 '[ -s /tmp/code ]'
   vmlab get n1 /tmp/trace >"$BATS_TEST_TMPDIR/trace"
+  output=$(vmlab exec n1 'cat /tmp/said')
   assert [ "$(vmlab exec n1 'cat /tmp/code')" = 0 ]
   run python3 - "$BATS_TEST_TMPDIR/trace" <<'END'
 import re
@@ -307,6 +309,8 @@ END
   assert [ "$status" -eq 0 ]
   volume n1 stop 30000 device=$lun3
   assert_code 0
+  vmlab exec n1 'iscsiadm -m node -p 192.0.2.83 --login >/dev/null; multipathd'
+  wait_for 120 paths_are n1
 }
 
 # ---- LVM ------------------------------------------------------------------------------------------------------------------------------

@@ -159,12 +159,17 @@ reasons_have() {
   vmlab exec "$1" "cibadmin -Q --xpath \"//node_state[@uname='$2']\"" 2>/dev/null | grep -o 'exit-reason="[^"]*"' | grep -qE "$3"
 }
 
-# stranger KEYS [OPTION...]: a host outside of the cluster registers itself with both LUNs, and takes their reservation where none is held.
+# stranger join|take: a host outside of the cluster (the storage machine, as an initiator) registers key 0x5ead with both LUNs; take: and preempts who holds them.
 stranger() {
-  local keys=$1
-  shift
-  vmlab exec st -t 120 "fence_vigil_reservation --action=on --plug=st --devices='iscsi://192.0.2.19/iqn.2001-04.com.example:vmlab/0 iscsi://192.0.2.19/iqn.2001-04.com.example:vmlab/1' \
-    --keys='$keys' --shell-timeout=30 --power-timeout=30 $*"
+  vmlab exec st -t 120 "modprobe -a iscsi_tcp sd_mod sg; pidof -q iscsid || iscsid
+    iscsiadm -m discovery -t sendtargets -p 192.0.2.19 >/dev/null && iscsiadm -m node -p 192.0.2.19 --login >/dev/null
+    for ((tries = 200; tries > 0; tries--)); do [ \$(ls /dev/disk/by-path/*-lun-[01] 2>/dev/null | wc -l) -lt 2 ] || break; sleep 0.1; done
+    for disk in /dev/disk/by-path/*-lun-0 /dev/disk/by-path/*-lun-1; do
+      sg_persist -n -o -I -S 0x5ead \$disk || sg_persist -n -o -I -S 0x5ead \$disk || exit
+      [ $1 = take ] || continue
+      holder=\$(sg_persist -n -i -r \$disk | sed -n 's/^ *Key=//p')
+      sg_persist -n -o -P -K 0x5ead -S \$holder -T 5 \$disk || exit
+    done"
 }
 
 @test "cures 1, 2, 3: what happened is told; a restarted node joins and is registered again" {
@@ -175,8 +180,8 @@ stranger() {
 }
 
 @test "cure 8: a path of the node bears another key: refused; unfencing and a cleanup" {
-  vmlab exec n2 'for path in /dev/disk/by-path/*-lun-*; do sg_persist -n -o -I -S 0x99 $path || sg_persist -n -o -I -S 0x99 $path || exit; done'
-  assert has_keys n1 0x99 2
+  vmlab exec n2 'for path in /dev/disk/by-path/*192.0.2.83*-lun-*; do sg_persist -n -o -I -S 0x99 $path || sg_persist -n -o -I -S 0x99 $path || exit; done'
+  assert has_keys n1 0x99 1
   vmlab exec n1 'crm_resource --resource data --move --node n2'
   wait_until 300 reasons_have n1 n2 'a path of this node bears another key'
   wait_until 500 runs_on n1
@@ -190,7 +195,7 @@ stranger() {
 }
 
 @test "cures 5 and 7: another cluster took the LUNs: refused by both nodes; told once, the one that is well takes them back, the other is restarted" {
-  stranger st=0x5ead --foreign-holder=preempt
+  stranger take
   # n2's registration went with its reservation.
   assert has_keys n1 '0x56.*00000002' 0
   wait_until 300 reasons_have n1 n1 'is reserved .*5ead: that is no node of this cluster'
@@ -224,9 +229,7 @@ is_on() { [ "$(vmlab power "$1")" = on ]; }
   vmlab wait n1
   vmlab exec n2 -t 120 "printf '$off' | fence_vigil_reservation"
   assert has_keys n2 '0x56.*00000001' 0
-  key=$(vmlab exec n2 "sg_persist -n -i -k \$(ls /dev/disk/by-path/*-lun-0 | head -n 1)" | grep -oE '0x56[0-9a-f]*' | head -n 1)
-  assert [ -n "$key" ]
-  stranger "st=0x5ead n2=$key"
+  stranger join
   assert has_keys n2 '0x0*5ead' 1
   run vmlab exec n2 -t 120 "printf '$off' | fence_vigil_reservation"
   echo "$output"
