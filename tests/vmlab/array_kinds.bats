@@ -137,13 +137,13 @@ other_boot() {
 
 # ---- types of reservations ------------------------------------------------------------------------------------------------------------
 
-# type_protects NAME SHORT WORDS READS: a volume of that type on n1, and n2: kept out, let in, fenced, and fencing the node that took the reservation. What sg_persist calls the
-# type is WORDS; READS tells whether one who is not registered may read.
+# type_protects NAME SHORT CALLED READS: a volume of that type on n1, and n2: kept out, let in, fenced, and fencing the node that took the reservation. What sg_persist calls the
+# type is CALLED; READS tells whether one who is not registered may read.
 type_protects() {
-  local name=$1 short=$2 words=$3 reads=$4
+  local name=$1 short=$2 called=$3 reads=$4
   volume n1 start 60000 reservation="$name"
   assert_code 0
-  assert grep -q "type: $words" <<<"$(persist n1 0 -i -r)"
+  assert grep -q "type: $called" <<<"$(persist n1 0 -i -r)"
   volume n1 monitor 30000 reservation="$name"
   assert_code 0
   assert keeps_out n2 "$reads"
@@ -161,7 +161,7 @@ type_protects() {
   reservation n2 on n2 --reservation-type="$short"
   reservation n2 off n1 --reservation-type="$short"
   assert [ "$(keys_on n2 0 0xa1)" -eq 0 ]
-  assert grep -q "type: $words" <<<"$(persist n2 0 -i -r)"
+  assert grep -q "type: $called" <<<"$(persist n2 0 -i -r)"
   assert write_on n2
   assert keeps_out n1 "$reads"
   volume n1 monitor 30000 reservation="$name"

@@ -194,29 +194,38 @@ stranger() {
   vmlab exec n1 'crm_resource --resource data --clear'
 }
 
-@test "cures 5 and 7: another cluster took the LUNs: refused by both nodes; told once, the one that is well takes them back, the other is restarted" {
-  stranger take
-  # n2's registration went with its reservation.
-  assert has_keys n1 '0x56.*00000002' 0
-  wait_until 300 reasons_have n1 n1 'is reserved .*5ead: that is no node of this cluster'
-  assert vmlab exec n1 '! mountpoint -q /srv/data'
-  refute runs_on n2
-  vmlab exec n1 "cibadmin -Q --xpath \"//node_state[@uname='n2']\"" | grep -o 'exit-reason="[^"]*"' || :
-  # Where its stop was not possible it was fenced, and is restarting by itself.
-  ! vmlab exec n2 -t 5 'pidof -q corosync' || assert reasons_have n1 n2 'registration .*is gone'
-  pcs_run n1 resource update data preempt_unknown=true
-  vmlab exec n1 'crm_resource --resource data --cleanup >/dev/null 2>&1'
-  wait_until 500 runs_on n1
-  assert has_keys n1 '0x0*5ead' 0
-  pcs_run n1 resource update data preempt_unknown=
-  assert vmlab exec n1 '! cibadmin -Q | grep -q preempt_unknown'
-  vmlab kill n2
-  wait_until 300 vmlab exec n1 "cibadmin -Q --xpath \"//node_state[@uname='n2']\" | grep -q 'in_ccm=\"\(false\|0\)\"'"
-  wait_until 300 is_on n2
-  join_again n2
-  vmlab exec n1 'crm_resource --resource data --cleanup >/dev/null 2>&1; crm_resource --resource data --move --node n2'
-  wait_until 500 runs_on n2
+# move_to NODE: and no preference is left behind.
+move_to() {
+  vmlab exec n1 "crm_resource --resource data --cleanup >/dev/null 2>&1; crm_resource --resource data --move --node $1"
+  wait_until 500 runs_on "$1"
   vmlab exec n1 'crm_resource --resource data --clear'
+}
+
+@test "cures 5 and 7: another cluster took the LUNs: refused by both nodes; told once, the one that is well takes them back, the other is restarted" {
+  # Where the node is active whose key holds the reservation.
+  move_to n1
+  stranger take
+  assert has_keys n2 '0x56.*00000001' 0
+  wait_until 300 reasons_have n2 n2 'is reserved .*5ead: that is no node'
+  assert vmlab exec n2 '! mountpoint -q /srv/data'
+  refute runs_on n1
+  pcs_run n2 resource update data preempt_unknown=true
+  vmlab exec n2 'crm_resource --resource data --cleanup >/dev/null 2>&1'
+  wait_until 500 runs_on n2
+  assert has_keys n2 '0x0*5ead' 0
+  pcs_run n2 resource update data preempt_unknown=
+  assert vmlab exec n2 'cibadmin -Q >/tmp/cib.now && ! grep -q preempt_unknown /tmp/cib.now'
+  # n1 was thrown out, and stays out until it is restarted.
+  vmlab exec n2 'crm_resource --resource data --cleanup >/dev/null 2>&1; crm_resource --resource data --move --node n1'
+  wait_until 300 reasons_have n2 n1 'registration is gone: it was fenced'
+  wait_until 500 runs_on n2
+  assert has_keys n2 '0x56.*00000001' 0
+  vmlab exec n2 'crm_resource --resource data --clear'
+  vmlab kill n1
+  wait_until 300 is_on n1
+  join_again n1
+  move_to n1
+  move_to n2
 }
 
 is_on() { [ "$(vmlab power "$1")" = on ]; }
@@ -262,6 +271,28 @@ is_on() { [ "$(vmlab power "$1")" = on ]; }
   wait_until 500 runs_on n1
   assert has_keys n1 '0x56.*00000002' 0
   assert [ "$(vmlab exec n1 'cat /srv/data/file')" = written ]
+}
+
+@test "cures 6 and 9: a volume group of a node that is gone; keys of nodes that no longer exist" {
+  local command
+  pcs_run n1 resource disable data
+  wait_until 300 vmlab exec n1 '! mountpoint -q /srv/data && crm_attribute -t crm_config -n vigil-holder-data -G -q | grep -q "released n1"'
+  vmlab exec n1 'vgchange -q -y --systemid gone vg_data >/dev/null'
+  pcs_run n1 resource enable data
+  wait_until 300 reasons_have n1 n1 'belongs to system ID gone'
+  command=$(sed -n "s/.*\`\(vgchange --config[^\`]*\)\`.*/\1/p" "$VIGIL_SOURCE/doc/san.md")
+  command=${command/OLD/gone}
+  vmlab exec n1 "${command/NEW/n1}"
+  vmlab exec n1 'crm_resource --resource data --cleanup >/dev/null 2>&1'
+  wait_until 500 runs_on n1
+  pcs_run n1 resource disable data
+  wait_until 300 vmlab exec n1 '! mountpoint -q /srv/data'
+  vmlab exec n1 'key=$(sg_persist -n -i -r $(ls /dev/disk/by-path/*-lun-0 | head -n 1) | sed -n "s/^ *Key=//p"); for lun in 0 1; do
+    sg_persist --out --clear --param-rk=$key $(ls /dev/disk/by-path/*-lun-$lun | head -n 1) >/dev/null || exit; done'
+  assert has_keys n1 '0x.*' 0
+  pcs_run n1 resource enable data
+  wait_until 500 runs_on n1
+  assert has_keys n1 '0x56.*00000001' 2
 }
 
 @test "the recipe is what the page makes" {
