@@ -214,7 +214,7 @@ move_to() {
   wait_until 500 runs_on n2
   assert has_keys n2 '0x0*5ead' 0
   pcs_run n2 resource update data preempt_unknown=
-  assert vmlab exec n2 'cibadmin -Q >/tmp/cib.now && ! grep -q preempt_unknown /tmp/cib.now'
+  assert vmlab exec n2 'cibadmin -Q >/tmp/cib.now && ! grep -q "name=\"preempt_unknown\"" /tmp/cib.now'
   # n1 was thrown out, and stays out until it is restarted.
   vmlab exec n2 'crm_resource --resource data --cleanup >/dev/null 2>&1; crm_resource --resource data --move --node n1'
   wait_until 300 reasons_have n2 n1 'registration is gone: it was fenced'
