@@ -117,14 +117,18 @@ runs_on() {
 
 # ---- "When a node stays fenced": its cures, by the numbers of the page ------------------------------------------------------------------
 
-# pcs COMMAND...: changes the cluster's configuration, by way of a copy on the host.
+# pcs_run NODE COMMAND...: changes the cluster's configuration, by way of a copy on the host; once more where the cluster itself has changed it meanwhile.
 pcs_run() {
-  local cib=$BATS_TEST_TMPDIR/changed.xml
-  vmlab exec "$1" 'cibadmin --query' >"$cib"
+  local cib=$BATS_TEST_TMPDIR/changed.xml node=$1 tries
+  shift
   [ ${#node_init[@]} -gt 0 ] || { node_start && node_install; }
-  node_run pcs -f "$cib" "${@:2}"
-  vmlab put "$1" "$cib" /tmp/cib.xml
-  vmlab exec "$1" 'cibadmin --replace --xml-file /tmp/cib.xml'
+  for ((tries = 20; tries > 0; tries--)); do
+    vmlab exec "$node" 'cibadmin --query' >"$cib"
+    node_run pcs -f "$cib" "$@"
+    vmlab put "$node" "$cib" /tmp/cib.xml
+    ! vmlab exec "$node" 'cibadmin --replace --xml-file /tmp/cib.xml' || return 0
+  done
+  return 1
 }
 
 # prepare NODE: a node that was restarted, with its disks, before the cluster.
