@@ -92,6 +92,23 @@ all_know() {
   done
 }
 
+@test "two and one: the two go on telling each other, the one keeps its own, and the merge brings all together" {
+  local node
+  lab_link n3 lan down
+  lab_wait 60 "n3 alone" shares_with n3 1
+  for node in n1 n2; do lab_wait 60 "$node with one other" shares_with "$node" 2; done
+  note n1 "with two"
+  note n3 "alone"
+  lab_wait 60 "n1's note on n2" knows n2 "with two" 1
+  lab_wait 60 "its own on n3" knows n3 alone 1
+  knows n3 "with two" 0
+  knows n1 alone 0
+  lab_link n3 lan up
+  lab_wait 60 "three that share" all_share 3
+  lab_wait 60 "the note of the two on all" all_know "with two"
+  lab_wait 60 "the note of the one on all" all_know alone
+}
+
 @test "a node that was cut and comes back learns what it missed; its own story is kept for it" {
   note n3 "before the cut"
   lab_wait 60 "the note on all" all_know "before the cut"
