@@ -46,15 +46,23 @@ static void send(struct watch *watch)
         watch_report_answered(watch->watcher, watch->report_id, -ENOTCONN);
 }
 
+/* By our own back-off, not by an answer of Pacemaker: a fact need not wait behind that. */
+static bool is_held_by_us(const struct watch *watch, uint64_t now)
+{
+    return watch->state == WATCH_HELD && watch->culprit && watch->culprit->kind->soft && watch->hold_until_ms > now;
+}
+
 void watch_report(struct watch *watch, struct watch_source *source, const char *why)
 {
     uint64_t now = deadline_now_ms();
+    bool overtakes = !source->kind->soft && is_held_by_us(watch, now);
     char *copy = strdup(why);
 
-    if (watch->state == WATCH_REPORTED || watch->state == WATCH_REPORTING || (watch->state == WATCH_HELD && watch->retry)) {
+    if (watch->state == WATCH_REPORTED || watch->state == WATCH_REPORTING || (watch->state == WATCH_HELD && watch->retry && !overtakes)) {
         free(copy);
         return;
     }
+    watcher_cancel(watch->watcher, &watch->retry);
     if (copy) {
         free(watch->last_failure);
         watch->last_failure = copy;
@@ -78,6 +86,10 @@ static void retry(void *data)
         return;
     watch->state = WATCH_WATCHED;
     source_check(culprit);
+    /* What failed behind it was not said, for its sake. A look may find the registration withdrawn. */
+    for (size_t i = 0; watch->state == WATCH_WATCHED && i < watch->source_count; i++)
+        if (watch->sources[i].state == SOURCE_FAILED)
+            source_check(&watch->sources[i]);
 }
 
 static void back_off(struct watch *watch)

@@ -19,12 +19,14 @@ static struct {
     unsigned int users;
 } bus = { .fd = -1 };
 
+/* After messages were lost: what a map said of its paths may be out of date, and what is not known is no failure. */
 static void check_all(struct watcher *watcher)
 {
     struct watch_source *next;
 
     for (struct watch_source *source = watcher->sources_of[WATCH_DEVICE]; source; source = next) {
         next = source->next_of_kind;
+        source->data = NULL;
         source_check(source);
     }
 }
@@ -45,7 +47,7 @@ static void take(struct watcher *watcher, const struct uevent *event)
 
     for (struct watch_source *source = watcher->sources_of[WATCH_DEVICE]; source; source = next) {
         next = source->next_of_kind;
-        if (event->number != (dev_t)source->item.device)
+        if (source->closed || event->number != (dev_t)source->item.device)
             continue;
         if (event->valid_paths >= 0 && event->path_action[0] != '\0')
             note_paths(source, event);

@@ -30,7 +30,7 @@ static void check_matching(struct watcher *watcher, enum watch_kind kind, source
 
     for (struct watch_source *source = watcher->sources_of[kind]; source; source = next) {
         next = source->next_of_kind;
-        if (!filter(source, argument))
+        if (source->closed || !filter(source, argument)) /* the target of a closed one is gone */
             continue;
         if (source->state == SOURCE_WELL && kind == WATCH_LINK)
             source_suspect(source);

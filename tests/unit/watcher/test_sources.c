@@ -542,6 +542,51 @@ static void test_back_off_doubles(void **state)
     assert_int_equal(reports, 8);
 }
 
+/* Two sources of one watch. */
+static struct watch *register_address_and_link(void)
+{
+    change_address(true);
+    register_item("address 192.0.2.77\tindex=1\nlink lo\tindex=1");
+    return watcher.watches[0];
+}
+
+/* An address that is gone is a fact: it does not wait until a link that flaps may be reported again. */
+static void test_fact_behind_what_is_held_back(void **state)
+{
+    struct watch *watch = register_address_and_link();
+
+    (void)state;
+    set_loopback(false);
+    await_reports(1);
+    set_loopback(true);
+    AWAIT(watch->state == WATCH_WATCHED);
+    watch->hold_until_ms += 600000;
+    set_loopback(false);
+    AWAIT(watch->state == WATCH_HELD);
+    change_address(false);
+    await_reports(2);
+    assert_non_null(strstr(last_reason, "192.0.2.77 is gone"));
+    assert_false(watch->culprit->kind->soft);
+}
+
+/* Pacemaker takes no report of the link; when that is well again, the address that went meanwhile is what is left to say. */
+static void test_fact_behind_what_was_not_taken(void **state)
+{
+    struct watch *watch = register_address_and_link();
+
+    (void)state;
+    report_answer = -EINPROGRESS;
+    set_loopback(false);
+    AWAIT(reports >= 2);
+    change_address(false);
+    AWAIT(watch->sources[0].state == SOURCE_FAILED && watch->sources[1].state == SOURCE_FAILED);
+    set_loopback(true);
+    AWAIT(watch->sources[0].state == SOURCE_WELL || watch->sources[1].state == SOURCE_WELL);
+    report_answer = 0;
+    AWAIT(watch->state == WATCH_REPORTED);
+    assert_non_null(strstr(last_reason, "192.0.2.77 is gone"));
+}
+
 /* ---- mounts and devices --------------------------------------------------------------------------------------------------------------------- */
 
 static void test_mount(void **state)
@@ -902,6 +947,8 @@ int main(void)
         SOURCE_TEST(test_well_before_the_answer),
         SOURCE_TEST(test_back_off),
         SOURCE_TEST(test_back_off_doubles),
+        SOURCE_TEST(test_fact_behind_what_is_held_back),
+        SOURCE_TEST(test_fact_behind_what_was_not_taken),
         SOURCE_TEST(test_mount),
         SOURCE_TEST(test_device),
         SOURCE_TEST(test_paths),
