@@ -32,6 +32,8 @@ print(*sorted(key.split()[0] + "=" + value[0] for key, value in group["members"]
 
 is_member() { grep -qE "(^| )($own|10\.0\.0\.[0-9]+)=(healthy|initial|unhealthy)" <<<"$(members "$@")"; }
 
+is_healthy() { grep -qE "(^| )($own|10\.0\.0\.[0-9]+)=healthy" <<<"$(members "$@")"; }
+
 balanced() {
   cloud_node "$1"
   make_group "${2:-group}"
@@ -122,6 +124,8 @@ unknown_group() {
   what=("groups=$GROUP_NAME" port=80)
   lb start
   assert_code 0
+  # While it is being added nobody asks the listener.
+  wait_until 60 is_healthy
   cloudsim_fault '"kind":"error","status":404,"code":"ResourceNotFound.Listener","action":"GetListenerHealthStatus","count":0'
   lb stop @timeout=8000
   assert_code 1
